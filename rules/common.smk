@@ -1,0 +1,46 @@
+"""Input functions that several rules share: which files belong to a phase, and which phases are reached."""
+
+PYTHON = sys.executable
+SCRIPTS = str(CALL.root / "scripts")
+
+
+def phase_files(phase):
+    """Function that names the files of a phase once every gate before it is open, and nothing until then."""
+
+    def files_of(wildcards):
+        for name in PLAN.upstream(phase):
+            checkpoints.request_review.get(phase=name)
+            if not CALL.judge(name).is_open:
+                return []
+        folder = f"{RUN_DIR}/{phase}"
+        return [*agent_outcomes(phase), f"{folder}/digest", f"{folder}/REQUEST.md"]
+
+    return files_of
+
+
+def agent_outcomes(phase):
+    """The outcomes of all agents of a phase, in config order."""
+    return [
+        f"{RUN_DIR}/{phase}/agents/{agent.name}/outcome.json"
+        for agent in PLAN.phases[phase].agents
+    ]
+
+
+def outcomes_of_phase(wildcards):
+    """`agent_outcomes` for a job."""
+    return agent_outcomes(wildcards.phase)
+
+
+def upstream_digests(wildcards):
+    """The digests of the phases that a phase builds on: what was approved."""
+    return [f"{RUN_DIR}/{name}/digest" for name in PLAN.phases[wildcards.phase].after]
+
+
+def names_of_agents(wildcards):
+    """The agents of a phase, in the order in which they are merged."""
+    return [agent.name for agent in PLAN.phases[wildcards.phase].agents]
+
+
+def names_upstream(wildcards):
+    """The phases that a phase builds on."""
+    return list(PLAN.phases[wildcards.phase].after)

@@ -1,0 +1,35 @@
+"""The proof: what the merged result of a phase holds, by pattern and by commands that really run.
+
+Expects `merge.json` and the phase's criteria. Promises `validation.json`; any file of a bundle is a target of its own.
+"""
+
+
+localrules:
+    extract_artifact,
+
+
+rule validate_phase:
+    """Hold the merged result of a phase against its artifact patterns and checks."""
+    input:
+        merge=rules.merge_phase.output.merge,
+        criteria=lambda wildcards: CALL.criteria(wildcards.phase),
+    output:
+        validation=f"{RUN_DIR}/{{phase}}/validation.json",
+    log:
+        f"{RUN_DIR}/logs/{{phase}}.validate_phase.log",
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/validate_phase.py {RUN_DIR:q} {wildcards.phase:q} 2> {log:q}"
+
+
+rule extract_artifact:
+    """Take one file out of a phase's bundle."""
+    input:
+        bundle=f"{RUN_DIR}/bundles/{{phase}}.zip",
+    output:
+        artifact=f"{RUN_DIR}/{{phase}}/artifacts/{{path}}",
+    log:
+        f"{RUN_DIR}/logs/{{phase}}.extract_artifact/{{path}}.log",
+    wildcard_constraints:
+        path=".+",
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/extract_artifact.py {input.bundle:q} {wildcards.path:q} {output.artifact:q} 2> {log:q}"

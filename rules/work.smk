@@ -1,0 +1,56 @@
+"""The work: one named rule per agent, and the merge of what a phase's agents did.
+
+Expects the phase's `base.json` and, per agent, a brief that says all it is told. Promises one `outcome.json` per
+agent (also when it failed) and the phase's `merge.json`.
+"""
+
+
+localrules:
+    merge_phase,
+
+
+for agent in PLAN.agents():
+
+    rule:
+        name:
+            agent.rule
+        input:
+            brief=lambda wildcards, agent=agent: CALL.brief(agent),
+            base=f"{RUN_DIR}/{agent.phase}/base.json",
+            parents=[
+                f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json"
+                for name in agent.needs
+            ],
+        output:
+            outcome=f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
+        log:
+            f"{RUN_DIR}/logs/{agent.phase}.{agent.name}.log",
+        params:
+            phase=agent.phase,
+            agent=agent.name,
+            policy=lambda wildcards, agent=agent: CALL.policy(agent),
+        resources:
+            agents=1,
+        retries: 1
+        shell:
+            "exec {PYTHON:q} {SCRIPTS:q}/run_agent.py {RUN_DIR:q} {params.phase:q} {params.agent:q}"
+            " --policy {params.policy:q} 2> {log:q}"
+
+    workflow.get_rule(agent.rule).docstring = (
+        f"Let the agent {agent.name} do its part of {agent.phase}."
+    )
+
+
+rule merge_phase:
+    """Merge the commits of a phase's agents in config order."""
+    input:
+        base=rules.start_phase.output.base,
+        outcomes=outcomes_of_phase,
+    output:
+        merge=f"{RUN_DIR}/{{phase}}/merge.json",
+    log:
+        f"{RUN_DIR}/logs/{{phase}}.merge_phase.log",
+    params:
+        agents=names_of_agents,
+    shell:
+        "exec {PYTHON:q} {SCRIPTS:q}/merge_phase.py {RUN_DIR:q} {wildcards.phase:q} {params.agents:q} 2> {log:q}"

@@ -1,0 +1,27 @@
+"""Merge the commits of a phase's agents and write merge.json."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.work.integration import merge_phase  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("agents", nargs="+", help="the agents in the order in which they are merged")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        merge_phase(options.run_dir, options.phase, options.agents)

@@ -1,0 +1,28 @@
+"""Pack what a phase made, write manifest and digest, and ask for a review in REQUEST.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.review import request_review  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("--options", required=True, help="JSON: agents, after, gate, compression, command")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        request_review(options.run_dir, options.phase, json.loads(options.options))

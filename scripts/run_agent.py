@@ -1,0 +1,31 @@
+"""Let one agent do its work, or publish the result that it has already, and write outcome.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.work.agents import Policy, run_agent  # noqa: E402
+from workflow.work.processes import die_with_parent  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("agent", help="name of the agent")
+    parser.add_argument("--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        die_with_parent()
+        run_agent(options.run_dir, options.phase, options.agent, Policy(**json.loads(options.policy)))

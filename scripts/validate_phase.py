@@ -1,0 +1,26 @@
+"""Hold the merged result of a phase against its criteria.json and write validation.json."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.proof.validation import validate_phase  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        validate_phase(options.run_dir, options.phase)

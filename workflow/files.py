@@ -1,0 +1,118 @@
+"""Files: atomic writes, canonical JSON, hashes, times.
+
+JSON is sorted, indented by two, and ends in a newline. Times are UTC in ISO 8601 with a `Z`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workflow.errors import RunError
+
+CHUNK = 1 << 20
+
+
+def now() -> str:
+    """The current time, as `2026-01-31T12:00:00.123Z`."""
+    return timestamp(datetime.now(UTC))
+
+
+def timestamp(moment: datetime) -> str:
+    """`moment` in UTC, ISO 8601, milliseconds, with a `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """The moment that `now` or `timestamp` wrote; ValueError for anything else."""
+    return datetime.fromisoformat(text)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole or absent: temporary name beside it, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=f"-{path.name}"[:64])
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for UTF-8 text; lone surrogates (from odd file names) are kept as escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as sorted, indented JSON with a newline at the end."""
+    write_text(path, pretty_json(value))
+
+
+def write_json_if_changed(path: Path, value: Any) -> bool:
+    """Write `value` only where the bytes would differ; says whether it wrote."""
+    text = pretty_json(value)
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (OSError, UnicodeDecodeError):
+        pass
+    write_text(path, text)
+    return True
+
+
+def pretty_json(value: Any) -> str:
+    """`value` as the JSON text that the files of a run hold."""
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=True) + "\n"
+
+
+def canonical_json(value: Any) -> bytes:
+    """`value` as JSON for hashing: sorted keys, no blanks, ASCII; numbers are integers or texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; RunError that names the file where it cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: the file is missing; run snakemake again to make it") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}); delete it and run snakemake again") from error
+
+
+def try_read_json(path: Path) -> Any:
+    """The value in a JSON file, or None where there is no readable one."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def sha256_bytes(content: bytes) -> str:
+    """SHA-256 of `content` in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`."""
+    return sha256_bytes(canonical_json(value))
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

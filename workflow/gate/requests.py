@@ -1,0 +1,98 @@
+"""REQUEST.md: what a person reads before deciding, as GitHub Markdown.
+
+Everything that came from an agent (paths, logs, messages) is escaped or fenced: it cannot look like part of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate.verdict import blockers
+from workflow.work import processes, trees
+from workflow.work.runners import templates
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
+FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES = 5, 10, 50
+LOG_END = 3000
+CHECKLISTS = {
+    "planning": [
+        "The requirements say what the brief wants, and nothing that nobody asked for.",
+        "The architecture fits the constraints, and each risk has an answer.",
+        "The tasks cover the requirements.",
+    ],
+    "development": [
+        "The code does what the requirements say.",
+        "The tests would fail if the code were wrong.",
+        "A newcomer can follow the README.",
+    ],
+    "testing": ["The findings were read, not only counted.", "What is not covered by tests is known and acceptable."],
+}
+GENERAL = ["The changed files are those that this phase should change.", "Nothing secret is in the files."]
+
+
+def ribbon(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """Colour and words of a manifest: red where a gate would be blocked, yellow where optional parts are missing."""
+    if blockers(manifest["subject"]):
+        return RED
+    return YELLOW if manifest["subject"]["validation"]["status"] == "partial" else GREEN
+
+
+def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: str) -> Path:
+    """Write REQUEST.md for a manifest. `command` starts this snakemake again as it is pasted."""
+    phase = manifest["phase"]
+    folder = run_dir / phase
+    merge, validation = files.read_json(folder / "merge.json"), files.read_json(folder / "validation.json")
+    repo = run_dir / "project.git"
+    stats = trees.diffstat(repo, merge["base"]["commit"], merge["commit"])
+    found = [files.read_json(folder / "agents" / row["agent"] / "outcome.json") for row in merge["agents"]]
+    sign, words = ribbon(manifest)
+    values = {
+        "sign": sign,
+        "ribbon": words,
+        "manifest": manifest,
+        "phase": phase,
+        "run": run_dir.name,
+        "run_dir": run_dir.as_posix(),
+        "bundle": bundle.as_posix(),
+        "bundle_size": bundle.stat().st_size,
+        "blockers": blockers(manifest["subject"]),
+        "agents": [_agent(folder, outcome, command) for outcome in found],
+        "validation": validation,
+        "first_found": validation["artifacts_found"][:FIRST_FOUND],
+        "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
+        "stats_more": max(0, len(stats) - FIRST_CHANGES),
+        "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
+        "checklist": CHECKLISTS.get(phase, []) + GENERAL,
+        "command": command,
+        "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
+    }
+    page = templates.environment(TEMPLATES).get_template("REQUEST.md.j2").render(values)
+    files.write_text(folder / "REQUEST.md", page)
+    return folder / "REQUEST.md"
+
+
+def _agent(folder: Path, outcome: dict[str, Any], command: str) -> dict[str, Any]:
+    """One agent for the page: its outcome, its first artifacts, and the end of its log where it failed."""
+    log = folder / "agents" / outcome["agent"] / (outcome["log"] or "no-log")
+    failed = outcome["status"] not in ("succeeded", "skipped")
+    return outcome | {
+        "first": [item["path"] for item in outcome["artifacts"][:FIRST_ARTIFACTS]],
+        "more": max(0, len(outcome["artifacts"]) - FIRST_ARTIFACTS),
+        "log_end": processes.log_end(log, LOG_END) if failed and outcome["log"] else "",
+        "log_path": log.as_posix(),
+        "retry": f"{command} --cores 2 --forcerun {outcome['phase']}_{outcome['agent']}",
+    }
+
+
+def _stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:
+    path, added, deleted = row
+    if added is None or deleted is None:
+        return {"path": path, "added": "binary", "deleted": "", "bar": ""}
+    total = added + deleted
+    width = min(total, 20)
+    plus = round(width * added / total) if total else 0
+    return {"path": path, "added": added, "deleted": deleted, "bar": "+" * plus + "-" * (width - plus)}

@@ -1,0 +1,25 @@
+"""Asking for a review: bundle, manifest, digest and REQUEST.md of a phase, made from the same files in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate import history, requests
+from workflow.proof import bundles, manifest
+
+
+def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Write the four files that a person decides on; returns the manifest. What is shown is what is bound.
+
+    `options`: agents and after (names), gate (policy and kind), compression (0 to 9), command (how snakemake is
+    started again, for the page).
+    """
+    made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], options["gate"])
+    bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
+    files.write_json(run_dir / phase / "manifest.json", made)
+    files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")
+    requests.write_request(run_dir, made, bundle, options["command"])
+    history.record_shown(run_dir, phase, made["digest"])
+    return made

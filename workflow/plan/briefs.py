@@ -1,0 +1,107 @@
+"""Briefs: what an agent is told, as a file that its job depends on.
+
+`agents/<agent>/brief.json` holds all that may change what the agent does, and nothing else: no path of this
+machine, no time limit. It is written only when its bytes change, so that Snakemake's `mtime` trigger runs an agent
+again exactly when it would be told something else. The brief and the base tree together are the key of an attempt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.plan.phases import Agent, Phase, Plan
+from workflow.plan.settings import Settings
+
+PROMPTS = Path(__file__).resolve().parents[1] / "prompts"
+
+
+def roles() -> list[str]:
+    """The names of all prompt templates."""
+    return sorted(path.name.removesuffix(".md.j2") for path in PROMPTS.glob("[a-z]*.md.j2"))
+
+
+def prompt_sha256(role: str, folder: Path = PROMPTS) -> str:
+    """Hash of a role's template and of every template that it includes, extends or imports."""
+    seen: dict[str, str] = {}
+    waiting = [f"{role}.md.j2"]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and (folder / name).is_file():
+            text = (folder / name).read_text(encoding="utf-8")
+            seen[name] = files.sha256_bytes(text.encode())
+            waiting += re.findall(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""", text)
+    return files.sha256_json(seen)
+
+
+def make_brief(plan: Plan, agent: Agent, run: str, intake: Mapping[str, Any], settings: Settings, run_dir: Path) -> dict[str, Any]:
+    """The brief of one agent. Reads what Phasegate's own checks found in the phases before."""
+    phase = plan.phases[agent.phase]
+    return {
+        "run": run,
+        "phase": phase.name,
+        "agent": agent.name,
+        "role": agent.role,
+        "instructions": agent.instructions,
+        "runner": {"name": agent.runner, **settings["runners"].get(agent.runner, {})},
+        "prompt_template_sha256": prompt_sha256(agent.role),
+        "intake": dict(intake),
+        "attachments": [{"path": name, "sha256": _hash(run_dir / "attachments" / name)} for name in intake["attachments"]],
+        "needs": list(agent.needs),
+        "peers": [{"agent": other.name, "role": other.role} for other in _peers(phase, agent)],
+        "artifacts": {"required": list(phase.required), "optional": list(phase.optional)},
+        "checks": [{"name": check.name, "command": list(check.command), "purpose": check.purpose} for check in phase.checks],
+        "upstream": [_found(name, run_dir) for name in plan.upstream(phase.name)],
+        "environment": agent.environment,
+        "allow_no_changes": agent.allow_no_changes,
+        "feedback": [],
+    }
+
+
+def _hash(path: Path) -> str | None:
+    return files.sha256_file(path) if path.is_file() else None
+
+
+def _peers(phase: Phase, agent: Agent) -> Iterable[Agent]:
+    """The agents that may work at the same time: neither built on by this one nor building on it."""
+
+    def ancestors(name: str) -> set[str]:
+        needs = next(other.needs for other in phase.agents if other.name == name)
+        return set(needs).union(*(ancestors(other) for other in needs))
+
+    return (
+        other
+        for other in phase.agents
+        if other.name != agent.name and other.name not in ancestors(agent.name) and agent.name not in ancestors(other.name)
+    )
+
+
+def _found(phase: str, run_dir: Path) -> dict[str, Any]:
+    """What the checks of a finished phase found, without what varies from one execution to the next."""
+    record = files.try_read_json(run_dir / phase / "validation.json") or {}
+    kept = ("name", "command", "status", "exit_code")
+    return {"phase": phase, "checks": [{key: check[key] for key in kept} for check in record.get("checks", [])]}
+
+
+def criteria(phase: Phase, settings: Settings) -> dict[str, Any]:
+    """What a phase's result is held against; an input of its validation, written only when its bytes change."""
+    checks = [
+        {
+            "name": check.name,
+            "command": list(check.command),
+            "purpose": check.purpose,
+            "timeout_s": check.timeout_s,
+            "environment": check.environment,
+        }
+        for check in phase.checks
+    ]
+    return {
+        "required": list(phase.required),
+        "optional": list(phase.optional),
+        "checks": checks,
+        "sandbox": settings["sandbox"],
+        "environments": settings["environments"],
+    }

@@ -1,0 +1,151 @@
+"""What the user typed, read from the raw command line.
+
+Snakemake parses the values of `--config` as YAML, so that `note="fix: the tests"` becomes a mapping, `see #12`
+loses its end and `007` becomes 7. Everything that is text, a name or a yes-or-no is read here from the words as
+they were typed.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflow.errors import UsageError
+
+TRUE = {"true", "yes", "on", "1"}
+FALSE = {"false", "no", "off", "0"}
+PARAMETERS = {
+    "type": "project type for quickstart",
+    "name": "project name for quickstart",
+    "phase": "the phase that is meant",
+    "agent": "the agent that is meant",
+    "by": "who decides",
+    "note": "text that goes with a decision",
+    "note_file": "file that holds the note",
+    "confirm": "yes to what costs money",
+    "format": "table or json",
+}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """One call of snakemake: what it is asked for, and the raw values of `--config`."""
+
+    targets: list[str] = field(default_factory=list)
+    forced: list[str] = field(default_factory=list)
+    force_all: bool = False
+    dry_run: bool = False
+    looks_only: bool = False
+    raw: dict[str, str] = field(default_factory=dict)
+    config_files: list[Path] = field(default_factory=list)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text as it was typed; `note` may also come from the file that `note_file` names."""
+        if name == "note" and "note_file" in self.raw:
+            if "note" in self.raw:
+                raise UsageError("--config has both note and note_file; give one of them")
+            return _read_note(Path(self.raw["note_file"]))
+        return self.raw.get(name, default)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A yes or no. UsageError for any other word."""
+        if name not in self.raw:
+            return default
+        word = self.raw[name].strip().lower()
+        if word in TRUE | FALSE:
+            return word in TRUE
+        raise UsageError(f"--config {name}={self.raw[name]}: say yes or no (true, false, on, off, 1, 0 work too)")
+
+    def choice(self, name: str, allowed: list[str], default: str | None = None) -> str:
+        """One of the allowed words. UsageError that lists them for anything else, or where it is missing."""
+        value = self.raw.get(name, default)
+        if value is None:
+            raise UsageError(f"--config {name}=... is missing; allowed: {', '.join(allowed)}")
+        if value not in allowed:
+            raise UsageError(f"--config {name}={value}: not known; allowed: {', '.join(allowed)}")
+        return value
+
+
+def _read_note(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config note_file={path}: cannot be read ({error})") from error
+
+
+def parse(arguments: list[str]) -> CommandLine:
+    """The command line as Snakemake's own parser sees it, with `--config` unparsed. Raises UsageError."""
+    from snakemake.cli import get_argument_parser
+
+    parsed, _ = get_argument_parser().parse_known_args(arguments)
+    quiet_modes = ("lint", "list_target_rules", "list_rules", "summary", "detailed_summary", "list_changes")
+    quiet_modes += ("rulegraph", "dag", "filegraph", "d3dag", "unlock", "print_compilation", "containerize")
+    targets = list(parsed.targets or [])
+    return CommandLine(
+        targets=targets,
+        forced=[*(parsed.forcerun or []), *(targets if parsed.force else [])],
+        force_all=bool(parsed.forceall or (isinstance(parsed.forcerun, list) and not parsed.forcerun)),
+        dry_run=bool(parsed.dryrun),
+        looks_only=any(bool(getattr(parsed, mode, False)) for mode in quiet_modes),
+        raw=_pairs(parsed.config or []),
+        config_files=[Path(name) for name in parsed.configfile or []],
+    )
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    """`key=value` words as a mapping. UsageError for a word without `=` or a key that stands twice."""
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--config {word}: write key=value; targets come before --config")
+        if key in found:
+            raise UsageError(f"--config {key}=... stands twice; give it once")
+        found[key] = value
+    return found
+
+
+def setting(value: str) -> Any:
+    """The value of a config key that was given on the command line (`4`, `null`, `{compression: 0}`)."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--config ...={value}: not a YAML value ({' '.join(str(error).split())})") from error
+
+
+def invocation(snakefile: Path, workdir: Path, start: Path | None = None) -> list[str]:
+    """The words that start this snakemake again from the folder in which the user stands.
+
+    A bare `snakemake` where that is what the shell finds, else the path of the executable that was invoked;
+    with `-s` and `-d` where Snakemake would not find Snakefile and folder on its own.
+    """
+    start = start or Path.cwd()
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    if found and Path(found).absolute() == program.absolute():
+        words = [program.name]
+    elif program.name == "snakemake":
+        words = [str(_from(start, program.absolute()))]
+    else:
+        words = [sys.executable, "-m", "snakemake"]
+    if snakefile.resolve() not in {(start / name).resolve() for name in ("Snakefile", "workflow/Snakefile")}:
+        words += ["-s", str(_from(start, snakefile))]
+    if workdir.resolve() != start.resolve():
+        words += ["-d", str(_from(start, workdir))]
+    return words
+
+
+def _from(start: Path, path: Path) -> Path:
+    """`path` relative to `start` where it lies below it, else absolute."""
+    return path.relative_to(start) if path.is_relative_to(start) else path
+
+
+def quoted(words: list[str]) -> str:
+    """Words as a line that a shell reads back unchanged."""
+    return shlex.join(words)

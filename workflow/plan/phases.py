@@ -1,0 +1,249 @@
+"""The plan of a run: its phases, their agents and checks, as the settings and the project's type give them.
+
+Everything that Snakemake will make rules and paths of is checked here first: ids, reserved names, colliding rule
+names, unknown agents, phases and runners, and cycles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from workflow.errors import ConfigError
+from workflow.plan.settings import Settings
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RESERVED = {
+    "all", "quickstart", "retry", "status", "metrics", "bundles", "history", "project", "current", "approve", "verify",
+    "request_changes", "rollback", "restore", "adopt", "diff", "logs", "report", "runs", "doctor", "publish", "watch",
+    "start_run", "start_phase", "merge_phase", "validate_phase", "score_hygiene", "request_review", "extract_artifact",
+    "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent of a phase."""
+
+    phase: str
+    name: str
+    role: str
+    runner: str
+    needs: tuple[str, ...]
+    instructions: str
+    timeout_s: float
+    retry: Mapping[str, Any]
+    allow_no_changes: bool
+    environment: str
+
+    @property
+    def rule(self) -> str:
+        """Name of the agent's rule, which is also what people give to --forcerun."""
+        return f"{self.phase}_{self.name}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A command that must exit 0 in a clean checkout of the phase's result."""
+
+    name: str
+    command: tuple[str, ...]
+    purpose: str
+    timeout_s: float
+    environment: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: what comes before it, who works in it, what it must produce, how it is checked."""
+
+    name: str
+    after: tuple[str, ...]
+    gate: str
+    agents: tuple[Agent, ...]
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The phases of one run in config order, which is also a topological order."""
+
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+
+    def agents(self) -> Iterable[Agent]:
+        """Every agent, phase by phase."""
+        return (agent for phase in self.phases.values() for agent in phase.agents)
+
+    def upstream(self, name: str) -> list[str]:
+        """All phases that `name` builds on, directly or not, in plan order."""
+        found: set[str] = set()
+        waiting = list(self.phases[name].after)
+        while waiting:
+            phase = waiting.pop()
+            if phase not in found:
+                found.add(phase)
+                waiting += self.phases[phase].after
+        return [phase for phase in self.phases if phase in found]
+
+    def last(self) -> list[str]:
+        """The phases that no other phase builds on."""
+        followed = {name for phase in self.phases.values() for name in phase.after}
+        return [name for name in self.phases if name not in followed]
+
+
+def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str]) -> Plan:
+    """The plan for one intake. `roles` are the names of the prompt templates. Raises ConfigError."""
+    kind = intake["project"]["type"]
+    chosen = {name: entry for name, entry in settings["phases"].items() if kind in entry["types"]}
+    if not chosen:
+        raise ConfigError(f"{settings.where('phases')}: no phase is for projects of type {kind}; add one, or widen `types`")
+    phases: dict[str, Phase] = {}
+    roles = set(roles)
+    for name, entry in chosen.items():
+        _refuse_reserved(settings, name, ("phases", name))
+        phases[name] = Phase(
+            name=name,
+            after=_after(settings, name, entry, chosen, list(phases)),
+            gate=entry["gate"],
+            agents=_agents(settings, name, entry, roles),
+            required=tuple(entry["artifacts"]["required"]),
+            optional=tuple(entry["artifacts"]["optional"]),
+            checks=_checks(settings, name, entry, intake),
+        )
+    ordered = _in_order(settings, phases)
+    _refuse_collisions(settings, ordered)
+    return Plan(ordered)
+
+
+def _refuse_reserved(settings: Settings, name: str, key: tuple[str, ...]) -> None:
+    if name in RESERVED:
+        raise ConfigError(f"{settings.where(*key)}: `{name}` is a reserved name; choose another")
+
+
+def _after(settings: Settings, name: str, entry: Any, chosen: Any, before: list[str]) -> tuple[str, ...]:
+    """The phases that this one builds on: those named (and present for this type), else the phase before it."""
+    if entry["after"] is None:
+        return tuple(before[-1:])
+    for other in entry["after"]:
+        if other not in settings["phases"]:
+            known = ", ".join(settings["phases"])
+            raise ConfigError(
+                f"{settings.where('phases', name, 'after')}: phase `{name}` comes after unknown phase `{other}`; known: {known}"
+            )
+    return tuple(dict.fromkeys(other for other in entry["after"] if other in chosen))
+
+
+def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tuple[Agent, ...]:
+    found: list[Agent] = []
+    runners = {"scaffold", *settings["runners"]}
+    for name, agent in entry["agents"].items():
+        key = ("phases", phase, "agents", name)
+        _refuse_reserved(settings, name, key)
+        for other in agent["needs"]:
+            if other not in entry["agents"]:
+                raise ConfigError(
+                    f"{settings.where(*key, 'needs')}: phase `{phase}` needs unknown agent `{other}`; known: {', '.join(entry['agents'])}"
+                )
+        runner = agent["runner"] or entry["runner"] or settings["runner"]
+        if runner not in runners:
+            where = settings.where(*key, "runner") if agent["runner"] else settings.where("runner")
+            raise ConfigError(f"{where}: unknown runner `{runner}`; known: {', '.join(sorted(runners))}")
+        role = agent["role"] or (name if name in roles else "agent")
+        if role not in roles:
+            raise ConfigError(f"{settings.where(*key, 'role')}: unknown role `{role}`; known: {', '.join(sorted(roles))}")
+        chained = () if entry["parallel"] else tuple(other.name for other in found)
+        found.append(
+            Agent(
+                phase=phase,
+                name=name,
+                role=role,
+                runner=runner,
+                needs=tuple(dict.fromkeys([*agent["needs"], *chained[-1:]])),
+                instructions=agent["instructions"],
+                timeout_s=agent["timeout"] or entry["timeout"] or settings["timeout"],
+                retry={**settings["retry"], **agent["retry"]},
+                allow_no_changes=agent["allow_no_changes"],
+                environment=agent["environment"],
+            )
+        )
+    cycle = _cycle({agent.name: agent.needs for agent in found})
+    if cycle:
+        raise ConfigError(f"{settings.where('phases', phase, 'agents')}: the agents of `{phase}` need each other in a circle: {cycle}")
+    return tuple(found)
+
+
+def _checks(settings: Settings, phase: str, entry: Any, intake: Mapping[str, Any]) -> tuple[Check, ...]:
+    made: list[Check] = []
+    for index, check in enumerate(entry["checks"]):
+        where = settings.where("phases", phase, "checks", index)
+        if check["name"] in {other.name for other in made}:
+            raise ConfigError(f"{where}: phase `{phase}` has two checks named `{check['name']}`; rename one")
+        made.append(
+            Check(
+                name=check["name"],
+                command=tuple(_filled(word, intake, where) for word in check["command"]),
+                purpose=check["purpose"],
+                timeout_s=check["timeout"] or settings["timeout"],
+                environment=check["environment"],
+            )
+        )
+    return tuple(made)
+
+
+def _filled(word: str, intake: Mapping[str, Any], where: str) -> str:
+    """`word` with `{intake.a.b}` replaced by that value. ConfigError where the intake has no such key."""
+
+    def value(match: re.Match[str]) -> str:
+        found: Any = intake
+        for part in match[1].split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                raise ConfigError(f"{where}: {match[0]} names no key of the intake")
+            found = found[part]
+        return str(found)
+
+    return re.sub(r"\{intake\.([a-z_.]+)\}", value, word)
+
+
+def _cycle(needs: Mapping[str, tuple[str, ...]]) -> str | None:
+    """A circle among the names as `a -> b -> a`, or None."""
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return " -> ".join(reversed(error.args[1]))
+    return None
+
+
+def _in_order(settings: Settings, phases: dict[str, Phase]) -> dict[str, Phase]:
+    """The phases so that each comes after those it builds on, else in config order."""
+    cycle = _cycle({phase.name: phase.after for phase in phases.values()})
+    if cycle:
+        raise ConfigError(f"{settings.where('phases')}: phases come after each other in a circle: {cycle}")
+    ordered: dict[str, Phase] = {}
+    while len(ordered) < len(phases):
+        for name, phase in phases.items():
+            if name not in ordered and all(other in ordered for other in phase.after):
+                ordered[name] = phase
+                break
+    return ordered
+
+
+def _refuse_collisions(settings: Settings, phases: Mapping[str, Phase]) -> None:
+    """Refuse rule names that two things would share, and names that differ only in case."""
+    taken: dict[str, str] = {}
+    for phase in phases.values():
+        names = [(phase.name, f"phase `{phase.name}`", ("phases", phase.name))]
+        names += [
+            (agent.rule, f"agent `{agent.name}` of phase `{phase.name}`", ("phases", phase.name, "agents", agent.name))
+            for agent in phase.agents
+        ]
+        for rule, owner, key in names:
+            folded = rule.lower()
+            if folded in taken or rule in RESERVED:
+                other = taken.get(folded, "a rule of Phasegate")
+                raise ConfigError(f"{settings.where(*key)}: {owner} and {other} would both be the rule `{rule}`; rename one")
+            taken[folded] = owner

@@ -1,0 +1,116 @@
+"""Bundles: `bundles/<phase>.zip`, the files of a phase with their manifest, byte for byte the same each time.
+
+    MANIFEST.json            the manifest (its `digest` binds every file by path, sha256, size and mode)
+    artifacts/<path>         each file that the phase created or changed
+
+Entries are sorted and carry the time 1980-01-01 12:01:00 and fixed modes, so that the same outcomes give the same
+bytes. A bundle is read as something that a stranger sent: entries are matched against the manifest, never extracted
+by their own names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from workflow import files
+from workflow.errors import RunError
+from workflow.work import trees
+
+EPOCH = (1980, 1, 1, 12, 1, 0)
+MANIFEST = "MANIFEST.json"
+MANIFEST_LIMIT = 64 * 1024 * 1024
+
+
+def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int) -> Path:
+    """Write the bundle of a manifest atomically. `compression` is the deflate level, 0 means stored."""
+    repo, tree = run_dir / "project.git", manifest["subject"]["tree"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".tmp-{target.name}")
+    method = zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED
+    try:
+        with zipfile.ZipFile(partial, "w", method, compresslevel=compression or None) as archive:
+            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), 0o644, method)
+            names = [f"{tree}:{item['path']}" for item in manifest["artifacts"]]
+            for item, content in zip(manifest["artifacts"], trees.read_objects(repo, names), strict=True):
+                mode = 0o755 if item["mode"] == "100755" else 0o644
+                _add(archive, f"artifacts/{item['path']}", content, mode, method)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method: int) -> None:
+    info = zipfile.ZipInfo(name.encode("utf-8", "backslashreplace").decode(), EPOCH)
+    info.create_system = 3
+    info.external_attr = (0o100000 | mode) << 16
+    info.compress_type = method
+    archive.writestr(info, content)
+
+
+def read_manifest(bundle: Path) -> dict[str, Any]:
+    """The manifest inside a bundle. RunError where there is none that can be read."""
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            info = archive.getinfo(MANIFEST)
+            if info.file_size > MANIFEST_LIMIT:
+                raise RunError(f"{bundle}: its {MANIFEST} is larger than {MANIFEST_LIMIT} bytes")
+            found = json.loads(archive.read(info))
+    except FileNotFoundError as error:
+        raise RunError(f"{bundle}: there is no such bundle") from error
+    except KeyError as error:
+        raise RunError(f"{bundle}: holds no {MANIFEST}; it is not a bundle of Phasegate") from error
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise RunError(f"{bundle}: cannot be read as a bundle ({error})") from error
+    if not isinstance(found, dict) or not isinstance(found.get("artifacts"), list):
+        raise RunError(f"{bundle}: its {MANIFEST} is not a manifest")
+    return found
+
+
+def extract_file(bundle: Path, path: str, target: Path) -> None:
+    """Write one file of a bundle to `target`. RunError where the manifest lists no such file, or the bytes differ."""
+    manifest = read_manifest(bundle)
+    listed = {item["path"]: item for item in manifest["artifacts"]}
+    if path not in listed or not _plain(path):
+        near = ", ".join(sorted(listed)[:10])
+        raise RunError(f"{bundle}: holds no file {path!r}; it holds {len(listed)}: {near}{' ...' if len(listed) > 10 else ''}")
+    with zipfile.ZipFile(bundle) as archive:
+        content = archive.read(f"artifacts/{path}")
+    if files.sha256_bytes(content) != listed[path]["sha256"]:
+        raise RunError(
+            f"{bundle}: the bytes of {path!r} are not those that its manifest lists; run snakemake again to make the bundle anew"
+        )
+    files.write_bytes(target, content)
+
+
+def _plain(path: str) -> bool:
+    """Whether a path stays inside the folder that it is relative to."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts
+
+
+def listing(run_dir: Path, phase: str | None = None) -> Iterator[dict[str, Any]]:
+    """One row per bundle of a run: phase, path, size, digest, created_at, artifact_count, agents, validation."""
+    for path in sorted((run_dir / "bundles").glob("*.zip"), key=lambda item: item.name):
+        if phase and path.stem != phase:
+            continue
+        manifest = read_manifest(path)
+        figures = manifest["metrics_digest"]
+        yield {
+            "phase": manifest["phase"],
+            "path": str(path),
+            "size_bytes": path.stat().st_size,
+            "digest": manifest["digest"],
+            "created_at": manifest["created_at"],
+            "artifact_count": manifest["artifact_count"],
+            "agents_executed": figures["agents_executed"],
+            "agents_succeeded": figures["agents_succeeded"],
+            "validation": figures["validation"]["status"],
+        }

@@ -1,0 +1,87 @@
+"""Checks: commands that are really run in a clean checkout of the merged result.
+
+A check passes when it exits 0 and fails when it ends otherwise. One that could not run (no such program, no
+environment, not finished in time) is unknown, which is not a pass.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from workflow.errors import PhasegateError
+from workflow.work import environments, processes, sandbox, trees
+
+FOLDERS = ("src", ".")
+
+
+def run_all(run_dir: Path, phase: str, commit: str, criteria: dict[str, Any]) -> dict[str, Any]:
+    """Run a phase's checks one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
+
+    Each row has name, command, purpose, status, exit_code, duration_s, log, summary (its last line), reason. The
+    set-up of the environment is timed apart from the checks.
+    """
+    if not criteria["checks"]:
+        return {"checks": [], "environment": None, "sandbox": None}
+    logs = run_dir / phase / "checks"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="phasegate-checks-") as name:
+        room = sandbox.Room.inside(Path(name))
+        trees.export(run_dir / "project.git", commit, room.tree)
+        made = None
+        if any(check["environment"] == "python" for check in criteria["checks"]):
+            made = environments.prepare(room.tree, criteria["environments"], logs / "environment.log")
+        try:
+            protection, refused = sandbox.choose(criteria["sandbox"]), ""
+        except PhasegateError as error:
+            protection, refused = "none", str(error)
+        rows = [_run(check, room, made, logs, protection, refused, run_dir) for check in criteria["checks"]]
+    prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
+    return {"checks": rows, "environment": prepared, "sandbox": protection}
+
+
+def _run(
+    check: dict[str, Any],
+    room: sandbox.Room,
+    made: environments.Environment | None,
+    logs: Path,
+    protection: str,
+    refused: str,
+    run_dir: Path,
+) -> dict[str, Any]:
+    """One check as a row of validation.json."""
+    log = logs / f"{check['name']}.log"
+    log.touch()
+    row = {"name": check["name"], "command": check["command"], "purpose": check["purpose"]}
+    row |= {"log": str(log.relative_to(run_dir)), "exit_code": None, "duration_s": None, "summary": ""}
+    env = sandbox.environment(room, (), {"PYTHONPATH": os.pathsep.join(str(room.tree / part) for part in FOLDERS)})
+    reads: list[Path] = []
+    if check["environment"] == "python" and made is not None:
+        if made.error:
+            return row | {"status": "unknown", "reason": made.error}
+        env |= made.variables(env)
+        reads.append(made.folder)
+    if refused:
+        return row | {"status": "unknown", "reason": refused}
+    if shutil.which(check["command"][0], path=env["PATH"]) is None:
+        return row | {"status": "unknown", "reason": f"there is no program `{check['command'][0]}` to run it with"}
+    command = sandbox.wrap(protection, check["command"], room, Path.cwd(), reads, env["PATH"])
+    try:
+        ended = processes.run(command, room.tree, env, log, check["timeout_s"])
+    except OSError as error:
+        return row | {"status": "unknown", "reason": f"cannot be started: {error}"}
+    row |= {"exit_code": ended.exit_code, "duration_s": round(ended.duration_s, 3), "summary": last_line(log)}
+    if ended.timed_out:
+        return row | {"status": "unknown", "reason": f"not finished after {check['timeout_s']:g} s"}
+    status = "fail" if ended.exit_code else "pass"
+    return row | {"status": status, "reason": f"exit code {ended.exit_code}" if ended.exit_code else ""}
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something, at most 200 characters."""
+    lines = [line.strip() for line in processes.log_end(log).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""

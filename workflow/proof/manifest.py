@@ -1,0 +1,100 @@
+"""The manifest of a phase and its digest: what exactly a person is asked to approve.
+
+`subject` holds everything that is reviewed and nothing that varies from one execution to the next without changing
+it; `digest` is the SHA-256 of the subject in canonical JSON. Beside it stand the fields that people look for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.work import outcomes, trees
+
+
+def make_manifest(run_dir: Path, phase: str, agents: list[str], after: list[str], gate: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a phase from its merge, validation and outcomes."""
+    merge = files.read_json(run_dir / phase / "merge.json")
+    validation = files.read_json(run_dir / phase / "validation.json")
+    found = [files.read_json(run_dir / phase / "agents" / name / "outcome.json") for name in agents]
+    subject = _subject(run_dir, phase, after, merge, validation, found)
+    artifacts = subject["files"]
+    return {
+        "schema": 1,
+        "phase": phase,
+        "run_id": run_dir.name,
+        "created_at": _newest_end(run_dir, found),
+        "digest": files.sha256_json(subject),
+        "gate": dict(gate),
+        "artifact_count": len(artifacts),
+        "artifacts": artifacts,
+        "metrics_digest": _metrics(phase, found, validation),
+        "subject": subject,
+    }
+
+
+def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation: Any, found: list[dict[str, Any]]) -> dict[str, Any]:
+    kept = ("path", "sha256", "size", "mode")
+    return {
+        "schema": 1,
+        "run": run_dir.name,
+        "phase": phase,
+        "upstream": {name: (run_dir / name / "digest").read_text(encoding="ascii").strip() for name in after},
+        "base_tree": merge["base"]["tree"],
+        "tree": merge["tree"],
+        "files": [{key: item[key] for key in kept} for item in merge["changes"] if item["change"] != "deleted"],
+        "deleted": [item["path"] for item in merge["changes"] if item["change"] == "deleted"],
+        "conflicts": merge["conflicts"],
+        "agents": [
+            {"name": item["agent"], "status": item["status"], "exit_code": item["exit_code"], "tree": (item["result"] or {}).get("tree")}
+            for item in found
+        ],
+        "validation": {
+            "status": validation["status"],
+            "missing": validation["artifacts_missing"],
+            "artifacts": [
+                {"pattern": row["pattern"], "required": row["required"], "found": row["found"]} for row in validation["artifacts"]
+            ],
+            "checks": [{key: row[key] for key in ("name", "command", "status", "exit_code")} for row in validation["checks"]],
+        },
+        "feedback": None,
+    }
+
+
+def _newest_end(run_dir: Path, found: list[dict[str, Any]]) -> str:
+    """When the newest attempt ended; where none ran, when the run started."""
+    ends = [item["ended_at"] for item in found if item["ended_at"]]
+    return max(ends) if ends else files.read_json(run_dir / "run.json")["started_at"]
+
+
+def _metrics(phase: str, found: list[dict[str, Any]], validation: Any) -> dict[str, Any]:
+    """The few figures of a phase that travel with its manifest."""
+    return {
+        "phase": phase,
+        "agents_executed": sum(1 for item in found if item["attempts"]),
+        "agents_succeeded": sum(1 for item in found if item["status"] == outcomes.SUCCEEDED),
+        "total_duration_s": round(sum(item["duration_s"] for item in found), 3),
+        "total_retries": sum(max(0, len(item["attempts"]) - 1) for item in found),
+        "validation": {
+            "status": validation["status"],
+            "artifacts_found": len(validation["artifacts_found"]),
+            "artifacts_missing": len(validation["artifacts_missing"]),
+        },
+        "agents": [
+            {
+                "name": item["agent"],
+                "success": item["status"] == outcomes.SUCCEEDED,
+                "duration_s": item["duration_s"],
+                "exit_code": item["exit_code"],
+            }
+            for item in found
+        ],
+    }
+
+
+def tree_of(run_dir: Path, phase: str) -> trees.Commit:
+    """The commit that a phase ended with."""
+    merge = files.read_json(run_dir / phase / "merge.json")
+    return trees.Commit(merge["commit"], merge["tree"])

@@ -1,0 +1,54 @@
+"""Validation: does a phase's merged result hold what was asked for? Artifacts by pattern, checks by running them.
+
+Statuses of a phase: pass; partial (an optional artifact is missing); fail (a required artifact is missing, a
+check failed); unknown (a check could not run). Worst first: fail, unknown, partial, pass.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.proof import checks
+
+
+def validate_phase(run_dir: Path, phase: str) -> dict[str, Any]:
+    """Hold the merged result of a phase against its criteria.json and write validation.json."""
+    merge = files.read_json(run_dir / phase / "merge.json")
+    criteria = files.read_json(run_dir / phase / "criteria.json")
+    produced = sorted(item["path"] for item in merge["changes"] if item["change"] != "deleted" and item["size"] > 0)
+    patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
+    patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
+    results = checks.run_all(run_dir, phase, merge["commit"], criteria)
+    record = {
+        "phase": phase,
+        "tree": merge["tree"],
+        "status": overall(patterns, results["checks"]),
+        "artifacts": patterns,
+        "artifacts_found": sorted({path for row in patterns for path in row["found"]}),
+        "artifacts_missing": [row["pattern"] for row in patterns if not row["found"]],
+        **results,
+    }
+    files.write_json(run_dir / phase / "validation.json", record)
+    return record
+
+
+def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
+    """The files that a pattern found among what the phase produced (created or changed, not empty)."""
+    from wcmatch import glob
+
+    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
+    found = [path for path in produced if glob.globmatch(path, pattern, flags=flags)]
+    return {"pattern": pattern, "required": required, "found": found}
+
+
+def overall(patterns: list[dict[str, Any]], results: list[dict[str, Any]]) -> str:
+    """The status of the phase from its patterns and checks."""
+    missing = {row["required"] for row in patterns if not row["found"]}
+    states = {row["status"] for row in results}
+    if True in missing or "fail" in states:
+        return "fail"
+    if states - {"pass", "fail"}:
+        return "unknown"
+    return "partial" if missing else "pass"

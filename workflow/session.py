@@ -1,0 +1,71 @@
+"""One writer per working directory, and what is swept when it starts.
+
+The lock is `flock` on `runs/.lock`: the kernel lets go of it when the process ends, however it ends. It is written
+here and not taken from the filelock library because that empties the file when a second process tries, and the
+file must tell the second process who holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import IO
+
+from workflow import files
+from workflow.errors import BusyError, RunError
+
+_held: IO[str] | None = None
+
+
+def become_writer(workdir: Path) -> None:
+    """Hold the lock of this working directory until the process ends. BusyError with pid and start of the holder.
+
+    Afterwards leftovers of killed predecessors are gone: Snakemake's lock files, half-written files, and time
+    stamps that lie in the future (they would make a finished job fail for ever).
+    """
+    global _held
+    if _held is not None:
+        return
+    try:
+        (workdir / "runs").mkdir(exist_ok=True)
+        lock = (workdir / "runs" / ".lock").open("a+")
+    except OSError as error:
+        raise RunError(f"{workdir}/runs: cannot be written ({error.strerror}); make the folder writable") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        raise BusyError(_holder(lock.read(), workdir)) from error
+    lock.truncate(0)
+    lock.write(json.dumps({"pid": os.getpid(), "started_at": files.now()}))
+    lock.flush()
+    _held = lock
+    _sweep(workdir)
+
+
+def _holder(text: str, workdir: Path) -> str:
+    try:
+        record = json.loads(text)
+        who = f"process {record['pid']}, started at {record['started_at']}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return f"{workdir}: {who}, is working here; wait for it, or stop it with Ctrl-C"
+
+
+def _sweep(workdir: Path) -> None:
+    shutil.rmtree(workdir / ".snakemake" / "locks", ignore_errors=True)
+    limit = time.time() + 1
+    for folder, names, leaves in os.walk(workdir / "runs"):
+        names[:] = [name for name in names if name not in ("project.git", "project", "tree", "artifacts")]
+        for leaf in leaves:
+            path = Path(folder, leaf)
+            if leaf.startswith(".tmp-"):
+                path.unlink(missing_ok=True)
+            elif leaf.startswith(("APPROVED", "CHANGES_REQUESTED")) or path.is_symlink():
+                continue  # the time of a person's marker has a meaning
+            elif path.stat().st_mtime > limit:
+                os.utime(path)

@@ -1,0 +1,105 @@
+"""The state of a run, live from its files: one record per phase, one word for the whole, and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate import requests, verdict
+from workflow.plan import commandline
+from workflow.plan.phases import Plan
+
+PENDING, WORKING = "pending", "running"
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """Where one phase stands. `manifest` is None until its request was made."""
+
+    name: str
+    state: str
+    reasons: tuple[str, ...]
+    digest: str | None
+    trust: str
+    manifest: Mapping[str, Any] | None
+
+    @property
+    def ribbon(self) -> str:
+        """The words on the phase's request."""
+        return requests.ribbon(self.manifest)[1] if self.manifest else ""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands: delivered, waiting, blocked, failed or running, and each phase."""
+
+    run: str
+    run_dir: Path
+    state: str
+    phases: Mapping[str, PhaseState]
+
+    @property
+    def exit_code(self) -> int:
+        """0 delivered, waiting, or not finished by wish; 1 blocked or failed."""
+        return 1 if self.state in ("blocked", "failed") else 0
+
+    def held(self, *states: str) -> list[PhaseState]:
+        """The phases in one of the given states."""
+        return [phase for phase in self.phases.values() if phase.state in states]
+
+
+def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunState:
+    """Judge every phase now. `failed` says that a job could not do its work."""
+    phases: dict[str, PhaseState] = {}
+    for name, phase in plan.phases.items():
+        closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
+        manifest = files.try_read_json(run_dir / name / "manifest.json")
+        if closed:
+            phases[name] = PhaseState(name, PENDING, (f"comes after {closed[-1]}",), None, "none", manifest)
+        elif manifest is None or not (run_dir / name / "REQUEST.md").is_file():
+            phases[name] = PhaseState(name, WORKING, ("work is left to do",), None, "none", None)
+        else:
+            found = verdict.judge(run_dir, name, phase.gate, policy)
+            phases[name] = PhaseState(name, found.state, found.reasons, found.digest, found.trust, manifest)
+    return RunState(run_dir.name, run_dir, _overall({phase.state for phase in phases.values()}, failed), phases)
+
+
+def _overall(states: set[str], failed: bool) -> str:
+    if failed:
+        return "failed"
+    if verdict.BLOCKED in states:
+        return "blocked"
+    if WORKING in states:
+        return "running"
+    return "waiting" if states - {verdict.OPEN} else "delivered"
+
+
+def next_command(phase: PhaseState, run_dir: Path, command: list[str]) -> str:
+    """What a person types next for a phase."""
+    go = commandline.quoted([*command, "--cores", "2"])
+    if phase.state in (verdict.WAITING, verdict.STALE):
+        return f"{commandline.quoted(['touch', str(run_dir / phase.name / 'APPROVED')])} && {go}"
+    if phase.state == verdict.BLOCKED:
+        return commandline.quoted([*command, "retry", "--config", f"phase={phase.name}"])
+    return "" if phase.state == verdict.OPEN else go
+
+
+def as_json(state: RunState, command: list[str]) -> dict[str, Any]:
+    """The content of status.json."""
+    return {
+        "run": state.run,
+        "state": state.state,
+        "phases": {
+            phase.name: {
+                "state": phase.state,
+                "reasons": list(phase.reasons),
+                "digest": phase.digest,
+                "trust": phase.trust,
+                "next": next_command(phase, state.run_dir, command),
+            }
+            for phase in state.phases.values()
+        },
+    }

@@ -1,0 +1,125 @@
+"""The last lines of a run: what waits, what was made, what was checked, what to read, what to type."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate import verdict
+from workflow.plan import commandline
+from workflow.view.state import WORKING, PhaseState, RunState, next_command
+
+NAMED = 3
+
+
+def lines(state: RunState, command: list[str]) -> list[str]:
+    """Five lines for each phase that holds the run, or five that say where the delivered project lies."""
+    if state.state == "delivered":
+        return _delivered(state)
+    held = state.held(verdict.BLOCKED, verdict.WAITING, verdict.STALE)
+    if not held or state.state == "failed":
+        return _unfinished(state, command) + [line for phase in held for line in _held(state, phase, command)]
+    return [line for phase in held for line in _held(state, phase, command)]
+
+
+def _held(state: RunState, phase: PhaseState, command: list[str]) -> list[str]:
+    manifest = phase.manifest or {}
+    words = {
+        verdict.WAITING: f"{phase.name} waits for your review ({phase.ribbon})",
+        verdict.STALE: f"{phase.name} waits for your review again ({phase.ribbon}): {'; '.join(phase.reasons)}",
+        verdict.BLOCKED: f"{phase.name} is blocked ({phase.ribbon}): {'; '.join(phase.reasons)}",
+    }
+    last = "retry" if phase.state == verdict.BLOCKED else "approve"
+    return [
+        _line(state.run, words[phase.state]),
+        _line("made", made(manifest)),
+        _line("checked", checked(manifest)),
+        _line("read", commandline.quoted([str(state.run_dir / phase.name / "REQUEST.md")])),
+        _line(last, next_command(phase, state.run_dir, command)),
+    ]
+
+
+def _delivered(state: RunState) -> list[str]:
+    project = state.run_dir / "project"
+    results = [row for phase in state.phases.values() for row in (phase.manifest or {})["subject"]["validation"]["checks"]]
+    passed = sum(row["status"] == "pass" for row in results)
+    count = sum((phase.manifest or {})["artifact_count"] for phase in state.phases.values())
+    readme = project / "README.md"
+    return [
+        _line(state.run, f"delivered: all {len(state.phases)} phases are done"),
+        _line("made", f"{count} files in {len(state.phases)} bundles; the project lies in {commandline.quoted([str(project)])}"),
+        _line("checked", f"{passed} of {len(results)} checks passed"),
+        _line("read", commandline.quoted([str(readme if readme.is_file() else project)])),
+        _line("start", start_command(project)),
+    ]
+
+
+def start_command(project: Path) -> str:
+    """The command that starts a delivered project: its run.sh where it has one."""
+    script = project / "run.sh"
+    if script.is_file() and not script.is_symlink():
+        return commandline.quoted(["sh", str(script)])
+    return "see the project's own README"
+
+
+def _unfinished(state: RunState, command: list[str]) -> list[str]:
+    names = ", ".join(phase.name for phase in state.held(WORKING)) or "the run"
+    word = "a job could not do its work; see the messages above" if state.state == "failed" else "work is left to do"
+    return [
+        _line(state.run, f"{names}: {word}"),
+        _line("go on", commandline.quoted([*command, "--cores", "2"])),
+    ]
+
+
+def made(manifest: Mapping[str, Any]) -> str:
+    """Files and agents of a phase in one line."""
+    agents = [agent["name"] for agent in manifest["metrics_digest"]["agents"] if agent["success"]]
+    paths = [item["path"] for item in manifest["artifacts"]]
+    required = {path for row in manifest["subject"]["validation"]["artifacts"] for path in row["found"]}
+    first = sorted(paths, key=lambda path: (path not in required, path))[:NAMED]
+    named = ", ".join(map(plain, first)) + (", ..." if len(paths) > NAMED else "")
+    who = ", ".join(agents) or "no agent"
+    return f"{len(paths)} files by {who}: {named}" if paths else "nothing"
+
+
+def checked(manifest: Mapping[str, Any]) -> str:
+    """Validation of a phase in one line."""
+    validation = manifest["subject"]["validation"]
+    found = sum(1 for row in validation["artifacts"] if row["found"])
+    text = f"{found} of {len(validation['artifacts'])} artifact patterns found"
+    results = validation["checks"]
+    if not results:
+        return f"{text}; no checks in this phase"
+    marks = ", ".join(f"{row['name']} {row['status']}" for row in results)
+    return f"{text}; {sum(row['status'] == 'pass' for row in results)} of {len(results)} checks passed ({marks})"
+
+
+def plain(text: str) -> str:
+    """Text of agents for a terminal: control characters cannot act."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def _line(label: str, text: str) -> str:
+    return (
+        f"{label}: {plain(text)}"
+        if label not in ("made", "checked", "read", "approve", "retry", "start", "go on")
+        else f"  {label + ':':9}{plain(text)}"
+    )
+
+
+def show(text_lines: list[str]) -> None:
+    """Print the lines to standard error, the first word of each in bold on a colour terminal."""
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    for line in text_lines:
+        head, colon, rest = line.partition(":")
+        print(f"\033[1m{head}{colon}\033[0m{rest}" if colour else line, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def status_file(run_dir: Path, record: dict[str, Any]) -> None:
+    """Write status.json."""
+    files.write_json_if_changed(run_dir / "status.json", record)

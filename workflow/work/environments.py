@@ -1,0 +1,152 @@
+"""Python environments made from a project's own dependencies, kept by the hash of what they were made from.
+
+What counts: `dependencies`, the extras test, tests and dev and the dependency groups test and dev of
+pyproject.toml, and requirements.txt, requirements-dev.txt, requirements-test.txt. uv makes them (a tenth of pip's
+time); since installing may run a package's build script, it works inside the sandbox.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.work import sandbox, trees
+
+EXTRAS = ("test", "tests", "dev")
+REQUIREMENT_FILES = ("requirements.txt", "requirements-dev.txt", "requirements-test.txt")
+PASSED = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "ALL_PROXY",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+)
+SETUP_TIMEOUT_S = 1200
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment. `error` says why there is none; `setup_s` is 0.0 where it was there already."""
+
+    folder: Path
+    setup_s: float
+    error: str = ""
+
+    def variables(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The variables that put it first on the PATH of `env`."""
+        return {
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{env['PATH']}",
+            "VIRTUAL_ENV": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+        }
+
+
+def store(configured: str | None) -> Path:
+    """The folder in which environments are kept."""
+    if configured:
+        return Path(configured).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "phasegate" / "environments"
+
+
+def requirements(tree: Path) -> list[str]:
+    """The requirement lines of a project, sorted. ValueError for files that cannot be read."""
+    found: set[str] = set()
+    project = tree / "pyproject.toml"
+    if project.is_file() and not project.is_symlink():
+        found |= set(_declared(tomllib.loads(project.read_text(encoding="utf-8"))))
+    for name in REQUIREMENT_FILES:
+        path = tree / name
+        if path.is_file() and not path.is_symlink():
+            lines = (line.split(" #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+            found |= {line for line in lines if line and not line.startswith("#")}
+    return sorted(found)
+
+
+def _declared(data: dict[str, Any]) -> Iterator[str]:
+    project = data.get("project", {})
+    yield from project.get("dependencies", [])
+    for extra in EXTRAS:
+        yield from project.get("optional-dependencies", {}).get(extra, [])
+        yield from (line for line in data.get("dependency-groups", {}).get(extra, []) if isinstance(line, str))
+
+
+def prepare(tree: Path, configured: str | None, log: Path) -> Environment:
+    """The environment for the project in `tree`, made now where it is not there; uv's words go to `log`."""
+    begin = time.monotonic()
+    folder = store(configured)
+    try:
+        wanted = requirements(tree)
+    except (ValueError, OSError, AttributeError, TypeError) as error:
+        return Environment(folder, 0.0, f"the project's dependencies cannot be read: {error}")
+    made_from = [platform.python_version(), platform.machine(), sys.platform, sys.base_prefix, *wanted]
+    name = files.sha256_json(made_from)[:24]
+    goal = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (goal / "made.json").is_file():
+                return Environment(goal, 0.0)
+            error = _make(goal, wanted, folder, log)
+            if not error:
+                files.write_json(goal / "made.json", made_from)
+    except OSError as failure:
+        return Environment(goal, time.monotonic() - begin, f"environments cannot be kept in {folder}: {failure}")
+    return Environment(goal, time.monotonic() - begin, error)
+
+
+def _make(goal: Path, wanted: list[str], folder: Path, log: Path) -> str:
+    """Build the environment; returns what went wrong, or nothing."""
+    import uv
+
+    trees.remove(goal)
+    program = uv.find_uv_bin()
+    (folder / "requirements").mkdir(exist_ok=True)
+    listed = folder / "requirements" / f"{goal.name}.txt"
+    files.write_text(listed, "".join(f"{line}\n" for line in wanted))
+    commands = [[program, "venv", "--quiet", "--python", sys.executable, str(goal)]]
+    if wanted:
+        commands.append([program, "pip", "install", "--quiet", "--python", str(goal / "bin" / "python"), "-r", str(listed)])
+    room = sandbox.Room(folder, folder / ".home", folder / ".tmp")
+    room.home.mkdir(exist_ok=True)
+    room.tmp.mkdir(exist_ok=True)
+    names = [name for name in os.environ if name.startswith("UV_")]
+    more = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    if "PIP_INDEX_URL" in os.environ:
+        more["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
+    env = sandbox.environment(room, [*names, *PASSED], more)
+    protection = "bubblewrap" if sandbox.works() else "none"
+    for command in commands:
+        wrapped = sandbox.wrap(protection, command, room, Path.cwd(), [Path(program)], env["PATH"])
+        with log.open("ab") as sink:
+            try:
+                done = subprocess.run(
+                    wrapped, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, timeout=SETUP_TIMEOUT_S, check=False
+                )
+            except subprocess.TimeoutExpired:
+                return f"setting up the environment took more than {SETUP_TIMEOUT_S} s"
+        if done.returncode:
+            return f"the environment could not be set up (exit code {done.returncode}): {_last_line(log)}"
+    return ""
+
+
+def _last_line(log: Path) -> str:
+    from workflow.work.processes import log_end
+
+    lines = [line.strip() for line in log_end(log, 2000).splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

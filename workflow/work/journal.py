@@ -1,0 +1,93 @@
+"""The journal: one folder per attempt, which is the truth about work that was paid for.
+
+    attempts/001/begin.json    key, base, invocation, start (written before the program starts)
+                 exit.json     exit code and end (written at once when it has ended)
+                 result.json   status, tree, errors (written when the result is safe in the repository)
+                 brief.json prompt.md output.log
+                 work/         tree, home, tmp; removed when the result is written
+
+An attempt without exit.json was interrupted. One with exit.json and without result.json had ended: its tree is
+still there and is taken up without running anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt of an agent."""
+
+    folder: Path
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return int(self.folder.name)
+
+    @property
+    def begin(self) -> dict[str, Any]:
+        """What was noted before the program started; empty where nothing was."""
+        return files.try_read_json(self.folder / "begin.json") or {}
+
+    @property
+    def exit(self) -> dict[str, Any] | None:
+        """How the program ended; None where it was interrupted."""
+        return files.try_read_json(self.folder / "exit.json")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What came of it; None where that was not settled."""
+        return files.try_read_json(self.folder / "result.json")
+
+    @property
+    def log(self) -> Path:
+        """What the program printed."""
+        return self.folder / "output.log"
+
+    @property
+    def work(self) -> Path:
+        """The folder with tree, home and temporary files."""
+        return self.folder / "work"
+
+
+def attempts(agent_dir: Path) -> list[Attempt]:
+    """All attempts of an agent in their order."""
+    folder = agent_dir / "attempts"
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [Attempt(folder / name) for name in sorted(names) if re.fullmatch(r"[0-9]{3,}", name)]
+
+
+def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:
+    """Open the next attempt's folder and note what it is about to do."""
+    earlier = attempts(agent_dir)
+    number = earlier[-1].number + 1 if earlier else 1
+    folder = agent_dir / "attempts" / f"{number:03d}"
+    folder.mkdir(parents=True)
+    files.write_json(folder / "begin.json", {**record, "number": number, "started_at": files.now()})
+    return Attempt(folder)
+
+
+def ended(attempt: Attempt, record: dict[str, Any]) -> None:
+    """Note at once that the program has ended."""
+    files.write_json(attempt.folder / "exit.json", {**record, "ended_at": files.now()})
+
+
+def settled(attempt: Attempt, record: dict[str, Any]) -> None:
+    """Note the result."""
+    files.write_json(attempt.folder / "result.json", record)
+
+
+def finished(agent_dir: Path, key: str, invocation: str = "") -> Attempt | None:
+    """The newest attempt with this key that has ended; with `invocation`, only one that this call made."""
+    for attempt in reversed(attempts(agent_dir)):
+        started = attempt.begin
+        if started.get("key") == key and attempt.exit is not None and (not invocation or started.get("invocation") == invocation):
+            return attempt
+    return None

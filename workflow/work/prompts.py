@@ -1,0 +1,64 @@
+"""Prompts: what is said to an agent, made from its brief and from the files that upstream phases decided."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from workflow.plan.briefs import PROMPTS
+from workflow.work import trees
+from workflow.work.runners import templates
+
+FILE_LIMIT = 24_000
+TOTAL_LIMIT = 160_000
+LISTED = 500
+TEXT_SUFFIXES = {".md", ".yaml", ".yml", ".toml", ".txt", ".rst", ".mmd"}
+
+
+def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents: list[dict[str, Any]]) -> str:
+    """The prompt of one attempt as Markdown. jinja2.UndefinedError for a placeholder that does not exist.
+
+    Upstream documents (Markdown, YAML, TOML, plain text) are quoted with their contents, at most 24 kB each and
+    160 kB together; all other files are named.
+    """
+    values = templates.context(brief["intake"]) | {
+        "run": brief["run"],
+        "phase": brief["phase"],
+        "agent": brief["agent"],
+        "role": brief["role"],
+        "instructions": brief["instructions"],
+        "upstream_files": _documents(repo, base),
+        "upstream_checks": [{"phase": found["phase"], **check} for found in brief["upstream"] for check in found["checks"]],
+        "parents": parents,
+        "peers": brief["peers"],
+        "artifacts": brief["artifacts"],
+        "checks": brief["checks"],
+        "attachments": [_attachment(run_dir / "attachments", item["path"]) for item in brief["attachments"]],
+        "feedback": brief["feedback"],
+        "files": trees.files(repo, base)[:LISTED],
+    }
+    return templates.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
+
+
+def _documents(repo: Path, base: str) -> list[dict[str, Any]]:
+    """The documents in the base tree with their contents, those nearest the top first."""
+    paths = [path for path in trees.files(repo, base) if PurePosixPath(path).suffix.lower() in TEXT_SUFFIXES]
+    found, total = [], 0
+    for path in sorted(paths, key=lambda name: (name.count("/") > 1, name)):
+        if total >= TOTAL_LIMIT:
+            break
+        content = trees.read_file(repo, base, path)
+        text = content[: min(FILE_LIMIT, TOTAL_LIMIT - total)].decode("utf-8", "replace")
+        total += len(text)
+        found.append({"path": path, "content": text, "truncated": len(content) > len(text.encode())})
+    return found
+
+
+def _attachment(folder: Path, name: str) -> dict[str, Any]:
+    """An attachment with its text; empty where it is not UTF-8 text."""
+    content = (folder / name).read_bytes()
+    try:
+        text = content[:FILE_LIMIT].decode("utf-8")
+    except UnicodeDecodeError:
+        return {"path": name, "content": "(not a text file)", "truncated": False}
+    return {"path": name, "content": text, "truncated": len(content) > FILE_LIMIT}

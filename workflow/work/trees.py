@@ -1,0 +1,283 @@
+"""Trees and commits: the run's bare repository, agents' throw-away work trees, merges in memory.
+
+An agent gets a clone of its own; its `.git` is never trusted: what it leaves is read with our own git folder and
+index, so that hooks, config and filters that it set have no effect. git >= 2.38 (`merge-tree --write-tree`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow.errors import GitError
+
+NAME, EMAIL = "Phasegate", "phasegate@localhost"
+NO_BLOB = "0" * 40
+QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "core.quotePath=false",
+         "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0",
+         "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
+OLDEST = (2, 38)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file that differs between two trees. `kind` is A (added), M (changed), D (deleted) or T (other type)."""
+
+    kind: str
+    path: str
+    mode: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit and its tree, as 40 hexadecimal digits each."""
+
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The result of a merge: the tree (None where it conflicts) and the files in conflict."""
+
+    tree: str | None
+    conflicts: tuple[str, ...] = ()
+
+
+def environment() -> dict[str, str]:
+    """The environment for git: nobody's configuration, no prompts, a fixed author."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return kept | {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": NAME,
+        "GIT_AUTHOR_EMAIL": EMAIL,
+        "GIT_COMMITTER_NAME": NAME,
+        "GIT_COMMITTER_EMAIL": EMAIL,
+        "LC_ALL": "C",
+    }
+
+
+def git(
+    *words: str | Path,
+    repo: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    ok: tuple[int, ...] = (0,),
+    data: bytes | None = None,
+) -> str:
+    """Run git and return what it prints. GitError with git's last words for any other exit code than `ok`."""
+    place = ["--git-dir", str(repo)] if repo else []
+    command = ["git", *QUIET, *place, *map(str, words)]
+    try:
+        done = subprocess.run(
+            command, input=data if data is not None else b"", capture_output=True, env=environment() | dict(env or {}), check=False
+        )
+    except FileNotFoundError as error:
+        raise GitError("git is not installed; install git >= 2.38") from error
+    if done.returncode not in ok:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise GitError(f"git {words[0]} failed (exit code {done.returncode}): {said[-1]}")
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def require_git() -> None:
+    """GitError unless git >= 2.38 is there."""
+    match = re.search(r"(\d+)\.(\d+)", git("--version"))
+    if not match or (int(match[1]), int(match[2])) < OLDEST:
+        raise GitError(f"git {match[0] if match else '?'} is too old; install git >= 2.38")
+
+
+def create(repo: Path) -> None:
+    """Make the bare repository of a run, unless it is there."""
+    if not (repo / "HEAD").exists():
+        repo.parent.mkdir(parents=True, exist_ok=True)
+        git("init", "--quiet", "--bare", "--initial-branch=main", str(repo))
+
+
+def import_source(repo: Path, source: str, ref: str | None) -> Commit:
+    """Fetch a commit of an existing repository into `repo`; the source is only read. GitError names what is missing."""
+    wanted = [ref] if ref else ["HEAD"]
+    try:
+        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, f"+{wanted[0]}:refs/phasegate/source", repo=repo)
+    except GitError:
+        if not ref or not re.fullmatch(r"[0-9a-fA-F]{7,40}", ref):
+            raise
+        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+refs/*:refs/phasegate/all/*", repo=repo)
+        git("update-ref", "refs/phasegate/source", git("rev-parse", "--verify", f"{ref}^{{commit}}", repo=repo).strip(), repo=repo)
+    return resolve(repo, "refs/phasegate/source")
+
+
+def resolve(repo: Path, name: str) -> Commit:
+    """The commit that a ref or id names, with its tree. GitError where there is none."""
+    data = f"{name}^{{commit}}\n{name}^{{tree}}\n".encode()
+    lines = git("cat-file", "--batch-check=%(objectname)", repo=repo, data=data).splitlines()
+    if any(line.endswith("missing") for line in lines):
+        raise GitError(f"there is no commit `{name}` in {repo}")
+    return Commit(*lines)
+
+
+def exists(repo: Path, commit: str) -> bool:
+    """Whether the repository holds this commit."""
+    try:
+        return git("cat-file", "-t", commit, repo=repo).strip() == "commit"
+    except GitError:
+        return False
+
+
+def commit_tree(repo: Path, tree: str, parents: list[str], message: str, date: str) -> Commit:
+    """Write a commit. Same arguments, same id: `date` (ISO 8601) is both author and committer date."""
+    words = [word for parent in parents for word in ("-p", parent)]
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    made = git("commit-tree", tree, *words, repo=repo, env=dates, data=message.encode("utf-8", "replace")).strip()
+    return Commit(made, tree)
+
+
+def set_ref(repo: Path, name: str, commit: str) -> None:
+    """Let `refs/<name>` name a commit."""
+    git("update-ref", f"refs/{name}", commit, repo=repo)
+
+
+def check_out(repo: Path, commit: str, target: Path) -> None:
+    """Make `target` a clone of its own with this commit checked out; whatever was there before is removed."""
+    remove(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    git("clone", "--quiet", "--shared", "--no-checkout", "--", repo.absolute(), target)
+    own = target / ".git"
+    git("--work-tree", target, "checkout", "--quiet", "--detach", commit, repo=own)
+    git("remote", "remove", "origin", repo=own)
+
+
+def export(repo: Path, commit: str, target: Path) -> None:
+    """Write the files of a commit into the empty folder `target`, without any `.git`."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        git("read-tree", commit, repo=repo, env=env)
+        git("--work-tree", target, "checkout-index", "--all", "--force", repo=repo, env=env)
+
+
+def snapshot(repo: Path, base: str, folder: Path) -> str:
+    """The tree id of the files in `folder` (what its `.gitignore` names is left out).
+
+    Read with our git folder and an index of our own: nothing in the folder's `.git` is used.
+    """
+    with tempfile.TemporaryDirectory() as own:
+        env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
+        git("read-tree", base, repo=repo, env=env)
+        git("-c", "core.bare=false", "--work-tree", folder, "add", "--all", "--", ".", repo=repo, env=env | {"PWD": str(folder)})
+        return git("write-tree", repo=repo, env=env).strip()
+
+
+def changes(repo: Path, old: str, new: str) -> list[Change]:
+    """What differs between two trees or commits, sorted by path (renames are a deletion and an addition)."""
+    raw = git("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new, repo=repo).split("\0")
+    found = []
+    for head, path in zip(raw[0::2], raw[1::2], strict=False):
+        _, mode, _, blob, kind = head.lstrip(":").split(" ")
+        found.append((kind[0], path, mode, blob))
+    sizes = _sizes(repo, [blob for kind, _, mode, blob in found if kind != "D" and mode != "160000"])
+    return sorted((Change(kind, path, mode, blob, sizes.get(blob, 0)) for kind, path, mode, blob in found), key=lambda change: change.path)
+
+
+def _sizes(repo: Path, blobs: list[str]) -> dict[str, int]:
+    if not blobs:
+        return {}
+    data = "".join(f"{blob}\n" for blob in blobs).encode()
+    lines = git("cat-file", "--batch-check=%(objectname) %(objectsize)", repo=repo, data=data).splitlines()
+    return {name: int(size) for name, size in (line.split(" ") for line in lines)}
+
+
+def sha256_of(repo: Path, blobs: list[str]) -> dict[str, str]:
+    """SHA-256 of the contents of blobs, by their git ids."""
+    wanted = sorted(set(blobs) - {NO_BLOB})
+    return {blob: hashlib.sha256(content).hexdigest() for blob, content in zip(wanted, read_objects(repo, wanted), strict=True)}
+
+
+def read_objects(repo: Path, names: list[str]) -> Iterator[bytes]:
+    """The bytes of objects (`<blob>` or `<tree>:<path>`) in the given order, from one git process. GitError for a gap."""
+    if not names:
+        return
+    command = ["git", *QUIET, "--git-dir", str(repo), "cat-file", "--batch", "-z"]
+    with tempfile.TemporaryFile() as asked:
+        asked.write(b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in names))
+        asked.seek(0)
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, env=environment()) as process:
+            assert process.stdout is not None
+            for name in names:
+                head = process.stdout.readline().split()
+                if len(head) != 3 or head[1] == b"missing":
+                    raise GitError(f"{repo}: there is no object {name}")
+                yield process.stdout.read(int(head[2]))
+                process.stdout.read(1)
+
+
+def files(repo: Path, commit: str) -> list[str]:
+    """The paths of all files in a commit, sorted."""
+    return [path for path in git("ls-tree", "-r", "-z", "--name-only", commit, repo=repo).split("\0") if path]
+
+
+def read_file(repo: Path, commit: str, path: str) -> bytes:
+    """The bytes of one file in a commit. GitError where there is none."""
+    return next(read_objects(repo, [f"{commit}:{path}"]))
+
+
+def patch(repo: Path, old: str, new: str) -> str:
+    """The difference between two trees as a unified diff."""
+    return git("diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", old, new, repo=repo)
+
+
+def diffstat(repo: Path, old: str, new: str) -> list[tuple[str, int | None, int | None]]:
+    """(path, lines added, lines deleted) per changed file; None for a binary file."""
+    raw = git("diff-tree", "-r", "-z", "--numstat", "--no-renames", old, new, repo=repo).split("\0")
+    rows = []
+    for line in filter(None, raw):
+        added, deleted, path = line.split("\t", 2)
+        rows.append((path, None if added == "-" else int(added), None if deleted == "-" else int(deleted)))
+    return rows
+
+
+def merge(repo: Path, ours: str, theirs: str, base: str) -> Merge:
+    """Three-way merge of two commits over the given base, in memory.
+
+    `merge-tree` of git 2.38 and 2.39 finds the base itself, so our side is first written again as a child of `base`
+    (DESIGN: re-parenting); `theirs` must descend from `base`.
+    """
+    tree = resolve(repo, ours).tree
+    if tree == resolve(repo, base).tree:
+        return Merge(resolve(repo, theirs).tree)
+    left = commit_tree(repo, tree, [base], "merge base", "2000-01-01T00:00:00Z").commit
+    right = commit_tree(repo, resolve(repo, theirs).tree, [base], "merge base", "2000-01-01T00:00:01Z").commit
+    lines = git("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", left, right, repo=repo, ok=(0, 1)).split("\0")
+    names = [line for line in lines[1:] if line]
+    return Merge(None, tuple(sorted(set(names)))) if names else Merge(lines[0].strip())
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that an agent may have made hard to remove; nothing that a link names is followed."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    if not folder.exists():
+        return
+
+    def unlock(_function: object, path: str, _error: object) -> None:
+        parent = os.path.dirname(path)
+        os.chmod(parent, 0o700)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.chmod(path, 0o700)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+
+    shutil.rmtree(folder, onerror=unlock)
