@@ -27,7 +27,7 @@ from workflow.plan import briefs, commandline, intake, phases, settings
 from workflow.plan.commandline import CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
-from workflow.view import state, summary
+from workflow.view import state, summary, terminal
 from workflow.work import journal, sandbox, trees
 
 LOOKS = {"bundles", "status"}
@@ -140,6 +140,8 @@ def begin(root: Path, main: bool) -> Call:
     """Settle one call. Ends the process with one clear line where something is asked for that cannot be."""
     with one_clear_line():
         call = _settle(root, main)
+        if main and not call.line.dry_run and not call.line.verbose:
+            terminal.calm()
         if call.writes:
             atexit.register(finish, call)
             _prepare(call)

@@ -42,6 +42,7 @@ class CommandLine:
     force_all: bool = False
     dry_run: bool = False
     looks_only: bool = False
+    verbose: bool = False
     raw: dict[str, str] = field(default_factory=dict)
     config_files: list[Path] = field(default_factory=list)
 
@@ -93,6 +94,7 @@ def parse(arguments: list[str]) -> CommandLine:
         force_all=bool(parsed.forceall or (isinstance(parsed.forcerun, list) and not parsed.forcerun)),
         dry_run=bool(parsed.dryrun),
         looks_only=any(bool(getattr(parsed, mode, False)) for mode in quiet_modes),
+        verbose=bool(parsed.verbose or parsed.printshellcmds),
         raw=_pairs(parsed.config or []),
         config_files=[Path(name) for name in parsed.configfile or []],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ def run_all(run_dir: Path, phase: str, commit: str, criteria: dict[str, Any]) ->
             protection, refused = sandbox.choose(criteria["sandbox"]), ""
         except PhasegateError as error:
             protection, refused = "none", str(error)
-        rows = [_run(check, room, made, logs, protection, refused, run_dir) for check in criteria["checks"]]
+        rows = []
+        for check in criteria["checks"]:
+            rows.append(_run(check, room, made, logs, protection, refused, run_dir))
+            print(f"{time.strftime('%H:%M:%S')} {phase} check {check['name']}: {rows[-1]['status']}", flush=True)
     prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
     return {"checks": rows, "environment": prepared, "sandbox": protection}
 

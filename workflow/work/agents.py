@@ -8,7 +8,6 @@ published again and nothing runs, whether it had succeeded or failed.
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +57,10 @@ class Job:
         """The run's repository."""
         return self.run_dir / "project.git"
 
+    def say(self, text: str) -> None:
+        """A line of progress on standard output."""
+        print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}", flush=True)
+
     def parents(self) -> list[dict[str, Any]]:
         """The outcomes of the agents that this one needs."""
         return [files.read_json(self.phase_dir / "agents" / name / "outcome.json") for name in self.brief["needs"]]
@@ -70,11 +73,14 @@ def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str
     """
     brief = files.read_json(run_dir / phase / "agents" / agent / "brief.json")
     job = Job(run_dir, brief, policy)
+    published = job.agent_dir / "published"
+    published.unlink(missing_ok=True)
     outcome = _outcome(job)
     result, base = outcome["result"], outcome["base"]
     diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
     files.write_text(job.agent_dir / "changes.patch", diff)
     files.write_json(job.agent_dir / "outcome.json", outcome)
+    files.write_text(published, "")  # now a missing outcome.json was deleted by a person
     return outcome
 
 
@@ -89,8 +95,11 @@ def _outcome(job: Job) -> dict[str, Any]:
         return outcomes.blank(job.brief, "conflict", [conflict], None)
     key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": base.tree})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
-    if attempt is None or not _settle(job, attempt, base):
+    if attempt is not None and _settle(job, attempt, base):
+        job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
+    else:
         attempt = _try(job, base, key, parents)
+        job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} ({(attempt.exit or {})['duration_s']:.1f} s)")
     return publish(job, attempt, base)
 
 
@@ -132,7 +141,7 @@ def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if not retryable(attempt, policy) or count == int(policy.get("retries", 0)):
             break
         pause = delay(count, policy)
-        print(f"{job.brief['phase']}_{job.brief['agent']}: attempt {attempt.number} failed; next one in {pause:.1f} s", file=sys.stderr)
+        job.say(f"attempt {attempt.number} failed; the next one in {pause:.1f} s")
         time.sleep(pause)
     return attempt
 
@@ -168,6 +177,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         "sandbox": protection,
     }
     attempt = journal.begin(job.agent_dir, record)
+    job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)
     files.write_json(attempt.folder / "brief.json", job.brief)
     trees.check_out(job.repo, base.commit, attempt.work.absolute() / "tree")
