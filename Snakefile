@@ -18,12 +18,12 @@ gc.disable()  # building the DAG takes a fifth less
 
 from snakemake.utils import min_version
 
-from workflow import calls
+from workflow.call import engine, opening
 
 min_version("9.20")
-CALL = calls.begin(Path(workflow.basedir), workflow.is_main_process)
+CALL = opening.begin(Path(workflow.basedir), workflow.is_main_process)
 RUN, RUN_DIR, PLAN = CALL.run, str(CALL.run_dir), CALL.plan
-calls.cap_agents(workflow, CALL)
+engine.cap_agents(workflow, CALL)
 
 
 wildcard_constraints:
@@ -46,7 +46,7 @@ rule all:
 
 
 onstart:
-    calls.speed_up(workflow)
+    engine.speed_up(workflow)
 
 
 onerror:

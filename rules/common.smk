@@ -1,7 +1,9 @@
 """Input functions that several rules share: which files belong to a phase, and which phases are reached."""
 
-PYTHON = sys.executable
-SCRIPTS = str(CALL.root / "scripts")
+
+def command(script, *words):
+    """A program of scripts/ with its first words, as an argument list. The interpreter is the one that runs Snakemake."""
+    return [sys.executable, str(CALL.root / "scripts" / f"{script}.py"), *words]
 
 
 def phase_files(phase):
@@ -20,10 +22,7 @@ def phase_files(phase):
 
 def agent_outcomes(phase):
     """The outcomes of all agents of a phase, in config order."""
-    return [
-        f"{RUN_DIR}/{phase}/agents/{agent.name}/outcome.json"
-        for agent in PLAN.phases[phase].agents
-    ]
+    return [f"{RUN_DIR}/{phase}/agents/{agent.name}/outcome.json" for agent in PLAN.phases[phase].agents]
 
 
 def outcomes_of_phase(wildcards):

@@ -24,10 +24,10 @@ checkpoint request_review:
     log:
         f"{RUN_DIR}/logs/{{phase}}.request_review.log",
     params:
+        command=command("request_review", RUN_DIR),
         options=lambda wildcards: CALL.request_options(wildcards.phase),
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/request_review.py {RUN_DIR:q} {wildcards.phase:q}"
-        " --options {params.options:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
 
 
 for name in PLAN.phases:

@@ -17,8 +17,10 @@ rule validate_phase:
         validation=f"{RUN_DIR}/{{phase}}/validation.json",
     log:
         f"{RUN_DIR}/logs/{{phase}}.validate_phase.log",
+    params:
+        command=command("validate_phase", RUN_DIR),
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/validate_phase.py {RUN_DIR:q} {wildcards.phase:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} 2> {log:q}"
 
 
 rule extract_artifact:
@@ -31,5 +33,7 @@ rule extract_artifact:
         f"{RUN_DIR}/logs/{{phase}}.extract_artifact/{{path}}.log",
     wildcard_constraints:
         path=".+",
+    params:
+        command=command("extract_artifact"),
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/extract_artifact.py {input.bundle:q} {wildcards.path:q} {output.artifact:q} 2> {log:q}"
+        "exec {params.command:q} {input.bundle:q} {wildcards.path:q} {output.artifact:q} 2> {log:q}"

@@ -18,8 +18,10 @@ rule start_run:
         start=f"{RUN_DIR}/start.json",
     log:
         f"{RUN_DIR}/logs/start_run.log",
+    params:
+        command=command("start_run", RUN_DIR),
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/start_run.py {RUN_DIR:q} 2> {log:q}"
+        "exec {params.command:q} 2> {log:q}"
 
 
 rule start_phase:
@@ -32,6 +34,7 @@ rule start_phase:
     log:
         f"{RUN_DIR}/logs/{{phase}}.start_phase.log",
     params:
+        command=command("start_phase", RUN_DIR),
         after=names_upstream,
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/start_phase.py {RUN_DIR:q} {wildcards.phase:q} {params.after:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.after:q} 2> {log:q}"

@@ -17,28 +17,23 @@ for agent in PLAN.agents():
         input:
             brief=lambda wildcards, agent=agent: CALL.brief(agent),
             base=f"{RUN_DIR}/{agent.phase}/base.json",
-            parents=[
-                f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json"
-                for name in agent.needs
-            ],
+            parents=[f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json" for name in agent.needs],
         output:
             outcome=f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
         log:
             f"{RUN_DIR}/logs/{agent.phase}.{agent.name}.log",
+        retries: 1
+        resources:
+            agents=1,
         params:
+            command=command("run_agent", RUN_DIR),
             phase=agent.phase,
             agent=agent.name,
             policy=lambda wildcards, agent=agent: CALL.policy(agent),
-        resources:
-            agents=1,
-        retries: 1
         shell:
-            "exec {PYTHON:q} {SCRIPTS:q}/run_agent.py {RUN_DIR:q} {params.phase:q} {params.agent:q}"
-            " --policy {params.policy:q} 2> {log:q}"
+            "exec {params.command:q} {params.phase:q} {params.agent:q} --policy {params.policy:q} 2> {log:q}"
 
-    workflow.get_rule(agent.rule).docstring = (
-        f"Let the agent {agent.name} do its part of {agent.phase}."
-    )
+    workflow.get_rule(agent.rule).docstring = f"Let the agent {agent.name} do its part of {agent.phase}."
 
 
 rule merge_phase:
@@ -51,6 +46,7 @@ rule merge_phase:
     log:
         f"{RUN_DIR}/logs/{{phase}}.merge_phase.log",
     params:
+        command=command("merge_phase", RUN_DIR),
         agents=names_of_agents,
     shell:
-        "exec {PYTHON:q} {SCRIPTS:q}/merge_phase.py {RUN_DIR:q} {wildcards.phase:q} {params.agents:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} 2> {log:q}"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from workflow.commands import main_guard  # noqa: E402
 from workflow import files  # noqa: E402
+from workflow.commands import main_guard  # noqa: E402
 from workflow.proof.bundles import read_manifest  # noqa: E402
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate.verdict import blockers
+from workflow.plan.commandline import Command
 from workflow.work import processes, trees
 from workflow.work.runners import templates
 
@@ -41,8 +42,8 @@ def ribbon(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return YELLOW if manifest["subject"]["validation"]["status"] == "partial" else GREEN
 
 
-def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: str) -> Path:
-    """Write REQUEST.md for a manifest. `command` starts this snakemake again as it is pasted."""
+def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: Command) -> Path:
+    """Write REQUEST.md for a manifest. `command` starts this snakemake again."""
     phase = manifest["phase"]
     folder = run_dir / phase
     merge, validation = files.read_json(folder / "merge.json"), files.read_json(folder / "validation.json")
@@ -67,7 +68,9 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "stats_more": max(0, len(stats) - FIRST_CHANGES),
         "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
         "checklist": CHECKLISTS.get(phase, []) + GENERAL,
-        "command": command,
+        "touch": f"touch {command.path(folder / 'APPROVED')}",
+        "go_on": command.go_on(),
+        "retry_failed": command.line("retry", config=(f"phase={phase}",)),
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
     page = templates.environment(TEMPLATES).get_template("REQUEST.md.j2").render(values)
@@ -75,7 +78,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
     return folder / "REQUEST.md"
 
 
-def _agent(folder: Path, outcome: dict[str, Any], command: str) -> dict[str, Any]:
+def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str, Any]:
     """One agent for the page: its outcome, its first artifacts, and the end of its log where it failed."""
     log = folder / "agents" / outcome["agent"] / (outcome["log"] or "no-log")
     failed = outcome["status"] not in ("succeeded", "skipped")
@@ -84,7 +87,7 @@ def _agent(folder: Path, outcome: dict[str, Any], command: str) -> dict[str, Any
         "more": max(0, len(outcome["artifacts"]) - FIRST_ARTIFACTS),
         "log_end": processes.log_end(log, LOG_END) if failed and outcome["log"] else "",
         "log_path": log.as_posix(),
-        "retry": f"{command} --cores 2 --forcerun {outcome['phase']}_{outcome['agent']}",
+        "retry": command.line("--cores", "2", "--forcerun", f"{outcome['phase']}_{outcome['agent']}"),
     }
 
 

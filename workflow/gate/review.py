@@ -7,6 +7,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import history, requests
+from workflow.plan.commandline import Command
 from workflow.proof import bundles, manifest
 
 
@@ -20,6 +21,6 @@ def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
     files.write_json(run_dir / phase / "manifest.json", made)
     files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")
-    requests.write_request(run_dir, made, bundle, options["command"])
+    requests.write_request(run_dir, made, bundle, Command(**options["command"]))
     history.record_shown(run_dir, phase, made["digest"])
     return made

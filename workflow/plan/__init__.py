@@ -1,0 +1,1 @@
+"""What is asked: command line, settings, intake, phases, briefs."""

@@ -20,6 +20,10 @@ from workflow.errors import UsageError
 
 TRUE = {"true", "yes", "on", "1"}
 FALSE = {"false", "no", "off", "0"}
+LOOKING_MODES = (
+    "lint", "list_target_rules", "list_rules", "summary", "detailed_summary", "list_changes", "rulegraph", "dag",
+    "filegraph", "d3dag", "unlock", "print_compilation", "containerize", "report",
+)  # fmt: skip
 PARAMETERS = {
     "type": "project type for quickstart",
     "name": "project name for quickstart",
@@ -85,15 +89,13 @@ def parse(arguments: list[str]) -> CommandLine:
     from snakemake.cli import get_argument_parser
 
     parsed, _ = get_argument_parser().parse_known_args(arguments)
-    quiet_modes = ("lint", "list_target_rules", "list_rules", "summary", "detailed_summary", "list_changes")
-    quiet_modes += ("rulegraph", "dag", "filegraph", "d3dag", "unlock", "print_compilation", "containerize")
     targets = list(parsed.targets or [])
     return CommandLine(
         targets=targets,
         forced=[*(parsed.forcerun or []), *(targets if parsed.force else [])],
         force_all=bool(parsed.forceall or (isinstance(parsed.forcerun, list) and not parsed.forcerun)),
         dry_run=bool(parsed.dryrun),
-        looks_only=any(bool(getattr(parsed, mode, False)) for mode in quiet_modes),
+        looks_only=any(bool(getattr(parsed, mode, False)) for mode in LOOKING_MODES),
         verbose=bool(parsed.verbose or parsed.printshellcmds),
         raw=_pairs(parsed.config or []),
         config_files=[Path(name) for name in parsed.configfile or []],
@@ -121,13 +123,38 @@ def setting(value: str) -> Any:
         raise UsageError(f"--config ...={value}: not a YAML value ({' '.join(str(error).split())})") from error
 
 
-def invocation(snakefile: Path, workdir: Path, start: Path | None = None) -> list[str]:
-    """The words that start this snakemake again from the folder in which the user stands.
+@dataclass(frozen=True)
+class Command:
+    """How this snakemake is started again, as a person pastes it.
+
+    `words` are program and options, `config` the `--config` words that it needs, `folder` the way from where the
+    person stands to the working directory (empty where they are the same).
+    """
+
+    words: tuple[str, ...]
+    config: tuple[str, ...] = ()
+    folder: str = ""
+
+    def line(self, *words: str, config: tuple[str, ...] = ()) -> str:
+        """A whole command: targets and options first, all `--config` words last."""
+        pairs = (*self.config, *config)
+        return shlex.join([*self.words, *words, *(("--config", *pairs) if pairs else ())])
+
+    def path(self, path: Path) -> str:
+        """A file of the working directory, quoted for the shell in which the person stands."""
+        return shlex.quote(str(Path(self.folder) / path))
+
+    def go_on(self) -> str:
+        """The plain command that carries the run on."""
+        return self.line("--cores", "2")
+
+
+def invocation(snakefile: Path, workdir: Path, start: Path, config: tuple[str, ...] = ()) -> Command:
+    """The command that starts this snakemake again from the folder `start`, in which the user stands.
 
     A bare `snakemake` where that is what the shell finds, else the path of the executable that was invoked;
     with `-s` and `-d` where Snakemake would not find Snakefile and folder on its own.
     """
-    start = start or Path.cwd()
     program = Path(sys.argv[0])
     found = shutil.which(program.name)
     if found and Path(found).absolute() == program.absolute():
@@ -140,14 +167,10 @@ def invocation(snakefile: Path, workdir: Path, start: Path | None = None) -> lis
         words += ["-s", str(_from(start, snakefile))]
     if workdir.resolve() != start.resolve():
         words += ["-d", str(_from(start, workdir))]
-    return words
+    folder = "" if workdir.resolve() == start.resolve() else str(_from(start, workdir))
+    return Command(tuple(words), config, folder)
 
 
 def _from(start: Path, path: Path) -> Path:
     """`path` relative to `start` where it lies below it, else absolute."""
     return path.relative_to(start) if path.is_relative_to(start) else path
-
-
-def quoted(words: list[str]) -> str:
-    """Words as a line that a shell reads back unchanged."""
-    return shlex.join(words)

@@ -236,7 +236,7 @@ def _refuse_collisions(settings: Settings, phases: Mapping[str, Phase]) -> None:
     """Refuse rule names that two things would share, and names that differ only in case."""
     taken: dict[str, str] = {}
     for phase in phases.values():
-        names = [(phase.name, f"phase `{phase.name}`", ("phases", phase.name))]
+        names: list[tuple[str, str, tuple[str, ...]]] = [(phase.name, f"phase `{phase.name}`", ("phases", phase.name))]
         names += [
             (agent.rule, f"agent `{agent.name}` of phase `{phase.name}`", ("phases", phase.name, "agents", agent.name))
             for agent in phase.agents

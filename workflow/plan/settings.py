@@ -24,6 +24,7 @@ class Settings:
     sources: list[documents.Document] = field(repr=False, default_factory=list)
 
     def __getitem__(self, key: str) -> Any:
+        """The value of a top-level key."""
         return self.values[key]
 
     def where(self, *key: str | int) -> str:

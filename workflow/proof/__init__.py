@@ -1,0 +1,1 @@
+"""What is proved: validation, checks, manifest, bundles."""

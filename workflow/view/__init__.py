@@ -1,0 +1,1 @@
+"""What is seen: state, summary, tables, terminal."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import requests, verdict
-from workflow.plan import commandline
+from workflow.plan.commandline import Command
 from workflow.plan.phases import Plan
 
 PENDING, WORKING = "pending", "running"
@@ -77,17 +77,16 @@ def _overall(states: set[str], failed: bool) -> str:
     return "waiting" if states - {verdict.OPEN} else "delivered"
 
 
-def next_command(phase: PhaseState, run_dir: Path, command: list[str]) -> str:
+def next_command(phase: PhaseState, run_dir: Path, command: Command) -> str:
     """What a person types next for a phase."""
-    go = commandline.quoted([*command, "--cores", "2"])
     if phase.state in (verdict.WAITING, verdict.STALE):
-        return f"{commandline.quoted(['touch', str(run_dir / phase.name / 'APPROVED')])} && {go}"
+        return f"touch {command.path(run_dir / phase.name / 'APPROVED')} && {command.go_on()}"
     if phase.state == verdict.BLOCKED:
-        return commandline.quoted([*command, "retry", "--config", f"phase={phase.name}"])
-    return "" if phase.state == verdict.OPEN else go
+        return command.line("retry", config=(f"phase={phase.name}",))
+    return "" if phase.state == verdict.OPEN else command.go_on()
 
 
-def as_json(state: RunState, command: list[str]) -> dict[str, Any]:
+def as_json(state: RunState, command: Command) -> dict[str, Any]:
     """The content of status.json."""
     return {
         "run": state.run,

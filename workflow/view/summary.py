@@ -10,23 +10,23 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import verdict
-from workflow.plan import commandline
+from workflow.plan.commandline import Command
 from workflow.view.state import WORKING, PhaseState, RunState, next_command
 
 NAMED = 3
 
 
-def lines(state: RunState, command: list[str]) -> list[str]:
+def lines(state: RunState, command: Command) -> list[str]:
     """Five lines for each phase that holds the run, or five that say where the delivered project lies."""
     if state.state == "delivered":
-        return _delivered(state)
+        return _delivered(state, command)
     held = state.held(verdict.BLOCKED, verdict.WAITING, verdict.STALE)
     if not held or state.state == "failed":
         return _unfinished(state, command) + [line for phase in held for line in _held(state, phase, command)]
     return [line for phase in held for line in _held(state, phase, command)]
 
 
-def _held(state: RunState, phase: PhaseState, command: list[str]) -> list[str]:
+def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
     manifest = phase.manifest or {}
     words = {
         verdict.WAITING: f"{phase.name} waits for your review ({phase.ribbon})",
@@ -38,12 +38,12 @@ def _held(state: RunState, phase: PhaseState, command: list[str]) -> list[str]:
         _line(state.run, words[phase.state]),
         _line("made", made(manifest)),
         _line("checked", checked(manifest)),
-        _line("read", commandline.quoted([str(state.run_dir / phase.name / "REQUEST.md")])),
+        _line("read", command.path(state.run_dir / phase.name / "REQUEST.md")),
         _line(last, next_command(phase, state.run_dir, command)),
     ]
 
 
-def _delivered(state: RunState) -> list[str]:
+def _delivered(state: RunState, command: Command) -> list[str]:
     project = state.run_dir / "project"
     results = [row for phase in state.phases.values() for row in (phase.manifest or {})["subject"]["validation"]["checks"]]
     passed = sum(row["status"] == "pass" for row in results)
@@ -51,27 +51,27 @@ def _delivered(state: RunState) -> list[str]:
     readme = project / "README.md"
     return [
         _line(state.run, f"delivered: all {len(state.phases)} phases are done"),
-        _line("made", f"{count} files in {len(state.phases)} bundles; the project lies in {commandline.quoted([str(project)])}"),
+        _line("made", f"{count} files in {len(state.phases)} bundles; the project lies in {command.path(project)}"),
         _line("checked", f"{passed} of {len(results)} checks passed"),
-        _line("read", commandline.quoted([str(readme if readme.is_file() else project)])),
-        _line("start", start_command(project)),
+        _line("read", command.path(readme if readme.is_file() else project)),
+        _line("start", start_command(project, command)),
     ]
 
 
-def start_command(project: Path) -> str:
+def start_command(project: Path, command: Command) -> str:
     """The command that starts a delivered project: its run.sh where it has one."""
     script = project / "run.sh"
     if script.is_file() and not script.is_symlink():
-        return commandline.quoted(["sh", str(script)])
+        return f"sh {command.path(script)}"
     return "see the project's own README"
 
 
-def _unfinished(state: RunState, command: list[str]) -> list[str]:
+def _unfinished(state: RunState, command: Command) -> list[str]:
     names = ", ".join(phase.name for phase in state.held(WORKING)) or "the run"
     word = "a job could not do its work; see the messages above" if state.state == "failed" else "work is left to do"
     return [
         _line(state.run, f"{names}: {word}"),
-        _line("go on", commandline.quoted([*command, "--cores", "2"])),
+        _line("go on", command.go_on()),
     ]
 
 

@@ -23,5 +23,3 @@ def calm() -> None:
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
             handler.addFilter(Calm())
-
-

@@ -1,0 +1,1 @@
+"""What is done: trees, sandbox, processes, journal, agents, integration."""

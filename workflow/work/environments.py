@@ -91,8 +91,8 @@ def prepare(tree: Path, configured: str | None, log: Path) -> Environment:
     folder = store(configured)
     try:
         wanted = requirements(tree)
-    except (ValueError, OSError, AttributeError, TypeError) as error:
-        return Environment(folder, 0.0, f"the project's dependencies cannot be read: {error}")
+    except (ValueError, OSError, AttributeError, TypeError) as unreadable:
+        return Environment(folder, 0.0, f"the project's dependencies cannot be read: {unreadable}")
     made_from = [platform.python_version(), platform.machine(), sys.platform, sys.base_prefix, *wanted]
     name = files.sha256_json(made_from)[:24]
     goal = folder / name

@@ -41,6 +41,7 @@ class Interrupted(Exception):
     """This process was told to stop; the program's tree has been killed."""
 
     def __init__(self, number: int) -> None:
+        """`number` is the signal."""
         super().__init__(signal.Signals(number).name)
         self.number = number
 

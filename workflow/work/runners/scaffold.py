@@ -20,10 +20,7 @@ def scaffold(tree: Path, brief: dict[str, Any]) -> list[str]:
     """Do a role's work in `tree`; returns the paths that were written. RunError where it cannot be done."""
     kind, role = brief["intake"]["project"]["type"], brief["role"]
     makers = {"qa": measuring.test_project, "security": measuring.scan_project, "release_manager": releasing.prepare_release}
-    if role in makers:
-        written = makers[role](tree, brief)
-    else:
-        written = _render(tree, brief, kind, role)
+    written = makers[role](tree, brief) if role in makers else _render(tree, brief, kind, role)
     for path in written:
         print(f"wrote {path}")
     return written

@@ -72,6 +72,7 @@ def summary(figures: Figures, checked: Checked) -> str:
         "monthly": records(figures.monthly.reset_index().astype({"month": str})),
         "categories": records(figures.categories),
         "regions": records(figures.regions),
+        "region_categories": (figures.region_categories / 100).to_dict("index"),
         "top_products": records(figures.products),
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -140,8 +140,8 @@ def quality(checked: Checked) -> str:
     if not findings:
         return paragraph(f"All {count(rows)} rows of the order file are valid.")
     said = paragraph(
-        f"{count(checked.rejected)} of {count(rows)} rows are not in the figures, "
-        "because a value in them is wrong. All of them are listed in rejects.csv."
+        f"Of {count(rows)} rows, {count(len(checked.orders))} are valid and {count(checked.rejected)} rejected. "
+        "Rejected rows are in no figure; rejects.csv lists every bad value."
     )
     shown = pd.DataFrame(findings[:SHOWN_FINDINGS])
     columns: list[Column] = [(name, name.capitalize(), str) for name in ("file", "row", "column", "value", "reason")]

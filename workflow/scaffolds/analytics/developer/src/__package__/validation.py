@@ -21,8 +21,12 @@ DEPENDENT = (
 
 @dataclass(frozen=True)
 class Checked:
-    """`orders` holds the valid rows, typed; a row with a finding is in `findings` only, once per bad value."""
+    """`orders` holds the valid rows, typed; a row with a finding is in `findings` only, once per bad value.
 
+    `rows` is how many rows the file holds, without the header.
+    """
+
+    rows: int
     orders: pd.DataFrame
     findings: tuple[Finding, ...]
 
@@ -31,15 +35,11 @@ class Checked:
         """How many rows have at least one finding."""
         return len({finding.row for finding in self.findings})
 
-    @property
-    def rows(self) -> int:
-        """How many rows the file holds, without the header."""
-        return len(self.orders) + self.rejected
-
 
 def check(folder: Path, today: pd.Timestamp | None = None) -> Checked:
     """Read and check the order file in `folder`; `today` is the last day that an order may bear."""
     table, findings = read_orders(folder)
+    rows = len(table) + len(findings)
     findings += value_findings(table, today or pd.Timestamp.now())
     table = without(table, findings)
     findings += consistency_findings(table)
@@ -47,7 +47,7 @@ def check(folder: Path, today: pd.Timestamp | None = None) -> Checked:
     repeats = repeat_findings(table)
     orders = typed(without(table, repeats))
     order = ["(whole row)", *COLUMNS].index
-    return Checked(orders, tuple(sorted(findings + repeats, key=lambda found: (found.row, order(found.column)))))
+    return Checked(rows, orders, tuple(sorted(findings + repeats, key=lambda found: (found.row, order(found.column)))))
 
 
 def value_findings(table: pd.DataFrame, today: pd.Timestamp) -> list[Finding]:

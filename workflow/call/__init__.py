@@ -1,0 +1,1 @@
+"""One call of snakemake: its opening, what works again, its end."""

@@ -1,0 +1,48 @@
+"""The end of a call: openings recorded, project shown, status written, the next step said, the exit code set."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from workflow import files
+from workflow.call.model import Call
+from workflow.errors import PhasegateError
+from workflow.view import state, summary
+
+
+def finish(call: Call) -> None:
+    """The last act of the main process: record openings, show the project, write status.json, say what is next.
+
+    Runs after everything else (it was registered first) and sets the exit code: 1 when the run is blocked or failed.
+    """
+    try:
+        if not call.settled:
+            return  # one clear line has been said already
+        for name in call.plan.phases:
+            call.judge(name)
+        now = call.state()
+        problem = show_project(call, now)
+        summary.status_file(call.run_dir, state.as_json(now, call.command))
+        sys.stdout.flush()
+        summary.show([*problem, *summary.lines(now, call.command)])
+        code = now.exit_code
+    except PhasegateError as error:
+        print(f"phasegate: {error}", file=sys.stderr)
+        code = 1
+    if code:
+        logging.shutdown()
+        os._exit(code)
+
+
+def show_project(call: Call, now: state.RunState) -> list[str]:
+    """Bring `project/` to the merge of all phases reached; a checkout that a person changed is left alone."""
+    reached = [name for name, phase in now.phases.items() if phase.digest and (call.run_dir / name / "merge.json").is_file()]
+    if not reached:
+        return []
+    from workflow.work import checkout
+
+    heads = [name for name in reached if not any(name in call.plan.phases[other].after for other in reached)]
+    commits = [files.read_json(call.run_dir / name / "merge.json")["commit"] for name in heads]
+    return checkout.show(call.run_dir / "project.git", commits, call.run_dir / "project")

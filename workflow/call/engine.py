@@ -1,0 +1,20 @@
+"""Where Phasegate adjusts Snakemake itself; each is guarded, so that another version of Snakemake only gets slower."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflow.call.model import Call
+
+
+def cap_agents(workflow: Any, call: Call) -> None:
+    """Let at most `max_parallel_agents` agents work at once; a lower `--resources agents=` counts."""
+    given = workflow.global_resources["agents"].value if "agents" in workflow.global_resources else None
+    cap = call.settings["max_parallel_agents"]
+    workflow.global_resources["agents"] = min(cap, given) if given else cap
+
+
+def speed_up(workflow: Any) -> None:
+    """Take Snakemake's limit of job starts per second out of local runs (it ends each of them with a timer of 1 s)."""
+    if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
+        workflow.scheduler.job_rate_limiter = None

@@ -1,0 +1,123 @@
+"""The model of one call of snakemake: what it works on, and what its rules ask of it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.commands import main_guard
+from workflow.gate import history, verdict
+from workflow.plan import briefs
+from workflow.plan.commandline import Command, CommandLine
+from workflow.plan.phases import Agent, Phase, Plan
+from workflow.plan.settings import Settings
+from workflow.view import state
+
+
+@dataclass
+class Call:
+    """What one call of snakemake works on."""
+
+    root: Path
+    line: CommandLine
+    settings: Settings
+    run: str
+    intake: dict[str, Any]
+    source: Path
+    plan: Plan
+    main: bool
+    command: Command
+    writes: bool
+    invocation: str
+    failed: bool = False
+    settled: bool = False
+    retried: set[str] = field(default_factory=set)
+    shadow: Path | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of the run, relative to the working directory."""
+        return Path("runs", self.run)
+
+    def judge(self, phase: str) -> verdict.Verdict:
+        """The verdict of a phase's gate, now. The writer notes what a bare marker has opened."""
+        found = verdict.judge(self.run_dir, phase, self.plan.phases[phase].gate, self.settings["gate"]["policy"])
+        if self.writes and found.by_bare_marker and found.digest:
+            history.record_opening(self.run_dir, phase, found.digest, self.run_dir / phase / "APPROVED")
+        return found
+
+    def brief(self, agent: Agent) -> str:
+        """Path of an agent's brief, written anew where its bytes changed (in a dry run: to a temporary folder)."""
+        path = self.run_dir / agent.phase / "agents" / agent.name / "brief.json"
+        made = briefs.make_brief(self.plan, agent, self.run, self.intake, self.settings, self.run_dir)
+        return self._current(path, made)
+
+    def criteria(self, phase: str) -> str:
+        """Path of a phase's criteria, likewise."""
+        return self._current(self.run_dir / phase / "criteria.json", briefs.criteria(self.plan.phases[phase], self.settings))
+
+    def _current(self, path: Path, value: dict[str, Any]) -> str:
+        if not self.main:
+            return str(path)
+        if self.writes:
+            files.write_json_if_changed(path, value)
+        elif not path.is_file() or path.read_text(encoding="utf-8") != files.pretty_json(value):
+            if self.shadow is None:
+                self.shadow = Path(tempfile.mkdtemp(prefix="phasegate-dry-run-"))
+                atexit.register(shutil.rmtree, self.shadow, ignore_errors=True)
+            files.write_json(self.shadow / path, value)
+            return str(self.shadow / path)
+        return str(path)
+
+    def policy(self, agent: Agent) -> str:
+        """How an agent's attempts are carried out, as JSON for its job."""
+        forced = agent.rule in self.retried
+        record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
+        return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
+
+    def reached(self) -> list[Phase]:
+        """The phases whose upstream gates are all open now."""
+        return [phase for name, phase in self.plan.phases.items() if all(self.judge(other).is_open for other in self.plan.upstream(name))]
+
+    def request_options(self, phase: str) -> str:
+        """What the request of a phase needs to know from the plan and the settings, as JSON for its job."""
+        entry = self.plan.phases[phase]
+        record = {
+            "agents": [agent.name for agent in entry.agents],
+            "after": list(entry.after),
+            "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
+            "compression": self.settings["bundle"]["compression"],
+            "command": asdict(self.command),
+        }
+        return json.dumps(record)
+
+    def view_options(self) -> list[str]:
+        """Options for a command that only looks, as its words."""
+        with main_guard():
+            record: dict[str, Any] = {"format": self.line.choice("format", ["table", "json"], "table")}
+            if "bundles" in self.line.targets and "phase" in self.line.raw:
+                record["phase"] = self.line.raw["phase"]
+            if "status" in self.line.targets:
+                record["record"] = state.as_json(self.state(), self.command)
+        return ["--options", json.dumps(record)]
+
+    def first_phases(self) -> list[str]:
+        """The phases that build on no other."""
+        return [name for name, phase in self.plan.phases.items() if not phase.after]
+
+    def intake_path(self) -> str:
+        """The frozen intake; in a dry run of a run that has not started, the file that it would be made from."""
+        frozen = self.run_dir / "intake.yaml"
+        if frozen.is_file() or not self.main:
+            return str(frozen)
+        return str(self.source)
+
+    def state(self) -> state.RunState:
+        """Where the run stands now."""
+        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed)

@@ -1,0 +1,108 @@
+"""Which agents work again because somebody says so: --forcerun, --forceall, retry, a deleted outcome.
+
+What the command line asks for is held against the plan and the gates before anything runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from workflow import files
+from workflow.call.model import Call
+from workflow.errors import UsageError
+from workflow.plan import phases
+from workflow.plan.phases import Agent
+from workflow.work import journal
+
+
+def check_request(call: Call) -> None:
+    """Hold what the command line asks for against the plan and the gates; note which agents are to work again."""
+    rules = {agent.rule: agent for agent in call.plan.agents()}
+    for name in call.line.forced:
+        agent = _agent_named(call, name, rules)
+        if agent is not None:
+            _require_open(call, agent.phase, name)
+            call.retried.add(agent.rule)
+    for target in call.line.targets:
+        phase = _phase_of_path(call, target)
+        if phase and "/artifacts/" not in target:
+            _require_open(call, phase, target)
+    if call.line.force_all:
+        _confirm_all(call)
+    if "retry" in call.line.targets:
+        _retry(call)
+    for agent in rules.values():
+        if _was_deleted(call.run_dir / agent.phase / "agents" / agent.name):
+            call.retried.add(agent.rule)
+
+
+def _agent_named(call: Call, name: str, rules: dict[str, Agent]) -> Agent | None:
+    """The agent that a word of --forcerun means: its rule, or a file that its job makes."""
+    if name in rules:
+        return rules[name]
+    path = os.path.relpath(name)
+    for agent in rules.values():
+        if path == str(call.run_dir / agent.phase / "agents" / agent.name / "outcome.json"):
+            return agent
+    if "/" not in name and name not in phases.RESERVED and name not in call.plan.phases:
+        raise UsageError(f"--forcerun {name}: there is no such agent; known: {', '.join(rules)}")
+    return None
+
+
+def _phase_of_path(call: Call, target: str) -> str | None:
+    parts = Path(os.path.relpath(target)).parts
+    inside = len(parts) > 3 and parts[:2] == ("runs", call.run)
+    return parts[2] if inside and parts[2] in call.plan.phases else None
+
+
+def _require_open(call: Call, phase: str, what: str) -> None:
+    for name in call.plan.upstream(phase):
+        found = call.judge(name)
+        if not found.is_open:
+            raise UsageError(
+                f"{what}: the gate of `{name}` before it is not open ({'; '.join(found.reasons)}); see {call.run_dir / name / 'REQUEST.md'}"
+            )
+
+
+def _confirm_all(call: Call) -> None:
+    agents = [agent for phase in call.reached() for agent in phase.agents]
+    if not call.line.flag("confirm"):
+        again = call.command.line("--cores", "2", "--forceall", config=("confirm=true",))
+        raise UsageError(
+            f"--forceall would buy {len(agents)} new attempts ({', '.join(agent.rule for agent in agents)}); if that is meant: {again}"
+        )
+    call.retried |= {agent.rule for agent in agents}
+
+
+def _retry(call: Call) -> None:
+    """Archive the outcomes of failed agents, so that they work again."""
+    phase = call.line.raw.get("phase")
+    if phase is not None:
+        call.line.choice("phase", list(call.plan.phases))
+    moment = files.now().replace(":", "").replace("-", "")
+    count = 0
+    for agent in call.plan.agents():
+        wanted = phase in (None, agent.phase) and call.line.raw.get("agent") in (None, agent.name, agent.rule)
+        path = call.run_dir / agent.phase / "agents" / agent.name / "outcome.json"
+        outcome = files.try_read_json(path) if wanted else None
+        if outcome and outcome["status"] not in ("succeeded", "skipped"):
+            goal = call.run_dir / "history" / "retries" / moment / f"{agent.rule}.json"
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(goal)
+            call.retried.add(agent.rule)
+            count += 1
+    where = f" of {phase}" if phase else ""
+    print(
+        f"phasegate: {count} failed agents{where} work again" if count else f"phasegate: no agent{where} has failed; nothing to retry",
+        file=sys.stderr,
+    )
+
+
+def _was_deleted(folder: Path) -> bool:
+    """Whether a person deleted the published outcome of a failed attempt, which asks for a new one."""
+    if (folder / "outcome.json").exists() or not (folder / "published").exists():
+        return False
+    earlier = journal.attempts(folder)
+    return bool(earlier) and (earlier[-1].result or {}).get("status") != "succeeded"
