@@ -1,0 +1,125 @@
+"""What the tests share: a working directory as a user has it, and the real snakemake run in it.
+
+Agents are small real programs (`agents.py` makes them); git, snakemake, bubblewrap and uv are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+INTAKE = {
+    "project": {"name": "demo", "type": "other", "description": "A demonstration."},
+    "goals": {"primary": "Show that it works."},
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> list[str]:
+        """The lines of standard error."""
+        return self.err.splitlines()
+
+
+@dataclass
+class Desk:
+    """A user's working directory: config, intake, and commands typed in it."""
+
+    path: Path
+    root: Path = ROOT
+    env: dict[str, str] = field(default_factory=dict)
+
+    def configure(self, phases: Mapping[str, Any], runners: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Write config/config.yaml. `runners` maps names to entries, or to an argument list."""
+        entries = {name: entry if isinstance(entry, dict) else {"command": entry} for name, entry in (runners or {}).items()}
+        self.write("config/config.yaml", yaml.safe_dump({"runners": entries, "phases": dict(phases), **more}, sort_keys=False))
+
+    def brief(self, **more: Any) -> None:
+        """Write config/intake.yaml: a minimal intake, with `more` laid over its top-level keys."""
+        self.write("config/intake.yaml", yaml.safe_dump({**INTAKE, **more}, sort_keys=False))
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file below the working directory."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def read(self, name: str) -> str:
+        """The text of a file below the working directory."""
+        return (self.path / name).read_text()
+
+    def json(self, name: str) -> Any:
+        """The value of a JSON file below the working directory."""
+        return json.loads(self.read(name))
+
+    def outcome(self, phase: str, agent: str, run: str = "demo") -> dict[str, Any]:
+        """The outcome of an agent."""
+        return self.json(f"runs/{run}/{phase}/agents/{agent}/outcome.json")
+
+    def attempts(self, phase: str, agent: str, run: str = "demo") -> int:
+        """How many attempts an agent has made, that is, what was paid for."""
+        return len(list((self.path / f"runs/{run}/{phase}/agents/{agent}/attempts").glob("[0-9]*")))
+
+    def touch(self, phase: str, run: str = "demo") -> None:
+        """Approve a phase as the README says: touch its marker."""
+        time.sleep(0.02)  # a kernel's file times are as coarse as a tick
+        (self.path / "runs" / run / phase / "APPROVED").touch()
+
+    def run(self, *words: str, check: int | None = 0, cores: int = 2, timeout: float = 300) -> Done:
+        """Type `snakemake ...` in this folder. `check` is the exit code that is expected (None: any)."""
+        command = [str(SNAKEMAKE), "-s", str(self.root / "Snakefile"), "--cores", str(cores), *words]
+        return self.shell(command, check, timeout)
+
+    def shell(self, command: list[str] | str, check: int | None = 0, timeout: float = 300) -> Done:
+        """Run any command in this folder; a text is a line that a person pastes."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST"))}
+        env |= {"HOME": str(self.path / "home"), "PWD": str(self.path), "XDG_CACHE_HOME": env.get("XDG_CACHE_HOME") or cache_home()} | self.env
+        Path(env["HOME"]).mkdir(exist_ok=True)
+        done = subprocess.run(
+            command, cwd=self.path, env=env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, shell=isinstance(command, str)
+        )
+        if check is not None and done.returncode != check:
+            raise AssertionError(f"{command} ended with {done.returncode}, not {check}\n{done.stdout}\n{done.stderr}")
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+def cache_home() -> str:
+    """The user's cache, so that environments of generated projects are made once for all tests."""
+    return str(Path("~/.cache").expanduser())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """An empty working directory with a minimal intake."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    made = Desk(folder)
+    made.brief()
+    return made
+
+
+def sh(script: str) -> list[str]:
+    """An agent that is a shell script; it runs in its own tree."""
+    return ["sh", "-c", script]
