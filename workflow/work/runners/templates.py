@@ -20,7 +20,7 @@ import jinja2
 LIBRARIES = {
     "tests", "src", "data", "flask", "werkzeug", "waitress", "markupsafe", "click", "itsdangerous", "blinker", "pandas",
     "numpy", "scipy", "matplotlib", "sklearn", "joblib", "pytest", "pytest_cov", "coverage", "pluggy", "iniconfig",
-    "packaging", "pygments", "jinja2", "ruff", "threadpoolctl", "setuptools", "pip", "conftest",
+    "packaging", "pygments", "jinja2", "ruff", "threadpoolctl", "setuptools", "pip", "conftest", "dateutil", "six", "pytz", "pil", "cycler", "kiwisolver", "contourpy", "pyparsing", "fonttools", "plain_figures",
 }  # fmt: skip
 
 
