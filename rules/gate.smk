@@ -14,6 +14,7 @@ checkpoint request_review:
     input:
         merge=rules.merge_phase.output.merge,
         validation=rules.validate_phase.output.validation,
+        criteria=lambda wildcards: CALL.criteria(wildcards.phase),
         outcomes=outcomes_of_phase,
         digests=upstream_digests,
     output:
@@ -49,5 +50,11 @@ rule quickstart:
 
 rule retry:
     """Let agents that failed work again, then go on: --config phase=PHASE agent=AGENT (both may be left out)."""
+    input:
+        [phase_files(name) for name in PLAN.phases],
+
+
+rule adopt:
+    """Take commits that a person made in project/ into a phase, then go on: --config phase=PHASE by=NAME."""
     input:
         [phase_files(name) for name in PLAN.phases],

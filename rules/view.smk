@@ -1,28 +1,57 @@
-"""The view: commands that only look. They may run while a run is going on."""
-
-
-localrules:
-    bundles,
-    status,
-
-
-rule bundles:
-    """List the bundles of the run: --config phase=PHASE format=table|json (both may be left out)."""
-    log:
-        f"{RUN_DIR}/logs/bundles.log",
-    params:
-        command=command("list_bundles", RUN_DIR),
-        options=lambda wildcards: CALL.view_options(),
-    shell:
-        "exec {params.command:q} {params.options:q}"
+"""The view and the decisions: commands that need no job. They are carried out while the Snakefile is parsed
+(`workflow/call/acts.py`); the rules stand here so that `snakemake --list-target-rules` is the manual.
+"""
 
 
 rule status:
-    """Say where the run stands, phase by phase: --config format=table|json."""
-    log:
-        f"{RUN_DIR}/logs/status.log",
-    params:
-        command=command("show_status", RUN_DIR),
-        options=lambda wildcards: CALL.view_options(),
-    shell:
-        "exec {params.command:q} {params.options:q}"
+    """Say where the run stands and why, phase by phase: --config format=table|json."""
+    input:
+        [],
+
+
+rule bundles:
+    """List the bundles of the run: --config phase=PHASE format=table|json."""
+    input:
+        [],
+
+
+rule verify:
+    """Recompute every hash, digest and chain, and say per phase what holds: --config format=table|json."""
+    input:
+        [],
+
+
+rule diff:
+    """Show the change of a phase: --config phase=PHASE against=base|reviewed."""
+    input:
+        [],
+
+
+rule logs:
+    """Show what an agent printed: --config agent=PHASE_AGENT follow=yes|no."""
+    input:
+        [],
+
+
+rule approve:
+    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..."."""
+    input:
+        [],
+
+
+rule request_changes:
+    """Ask for changes: --config phase=PHASE note="..." agents=AGENT,AGENT by=NAME."""
+    input:
+        [],
+
+
+rule rollback:
+    """Go back to the gate of a phase: --config to=PHASE apply=yes|no (no: preview)."""
+    input:
+        [],
+
+
+rule restore:
+    """Undo a rollback: --config from=ROLLBACK_....md."""
+    input:
+        [],

@@ -41,6 +41,7 @@ rule merge_phase:
     input:
         base=rules.start_phase.output.base,
         outcomes=outcomes_of_phase,
+        adoptions=lambda wildcards: CALL.adoptions(wildcards.phase),
     output:
         merge=f"{RUN_DIR}/{{phase}}/merge.json",
     log:

@@ -5,12 +5,13 @@ Agents are small real programs (`agents.py` makes them); git, snakemake, bubblew
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ class Done:
     def last(self) -> list[str]:
         """The lines of standard error."""
         return self.err.splitlines()
+
+    @property
+    def said(self) -> str:
+        """Standard error without Snakemake's line about the profile."""
+        return "\n".join(line for line in self.last if not line.startswith("Using workflow specific profile"))
 
 
 @dataclass
@@ -94,15 +100,39 @@ class Desk:
 
     def shell(self, command: list[str] | str, check: int | None = 0, timeout: float = 300) -> Done:
         """Run any command in this folder; a text is a line that a person pastes."""
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST"))}
-        env |= {"HOME": str(self.path / "home"), "PWD": str(self.path), "XDG_CACHE_HOME": env.get("XDG_CACHE_HOME") or cache_home()} | self.env
-        Path(env["HOME"]).mkdir(exist_ok=True)
+        env = self.environment()
         done = subprocess.run(
-            command, cwd=self.path, env=env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, shell=isinstance(command, str)
+            command,
+            cwd=self.path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            shell=isinstance(command, str),
         )
         if check is not None and done.returncode != check:
             raise AssertionError(f"{command} ended with {done.returncode}, not {check}\n{done.stdout}\n{done.stderr}")
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str, cores: int = 2) -> subprocess.Popen[str]:
+        """Type `snakemake ...` and do not wait for its end; its output goes to started.log."""
+        command = [str(SNAKEMAKE), "-s", str(self.root / "Snakefile"), "--cores", str(cores), *words]
+        with (self.path / "started.log").open("w") as log:
+            return subprocess.Popen(
+                command, cwd=self.path, env=self.environment(), stdout=log, stderr=log, text=True, stdin=subprocess.DEVNULL
+            )
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a user who has just logged in: an own home, and nothing of this test run."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST"))}
+        env |= {
+            "HOME": str(self.path / "home"),
+            "PWD": str(self.path),
+            "XDG_CACHE_HOME": env.get("XDG_CACHE_HOME") or cache_home(),
+        } | self.env
+        Path(env["HOME"]).mkdir(exist_ok=True)
+        return env
 
 
 def cache_home() -> str:
@@ -123,3 +153,37 @@ def desk(tmp_path: Path) -> Desk:
 def sh(script: str) -> list[str]:
     """An agent that is a shell script; it runs in its own tree."""
     return ["sh", "-c", script]
+
+
+def most_at_once(outcomes: Iterable[Mapping[str, Any]]) -> int:
+    """How many agents worked at the same moment at most, from the times in their outcomes."""
+    spans = [(outcome["started_at"], outcome["ended_at"]) for outcome in outcomes]
+    return max(sum(begin <= start < end for begin, end in spans) for start, _ in spans)
+
+
+def snapshot(folder: Path, *without: str) -> dict[str, tuple[bytes, int]]:
+    """Bytes and modification time of every file below a folder, except in the top-level folders named."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.relative_to(folder).parts[0] not in without]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def wait_for(happened: Callable[[], bool], limit_s: float = 60) -> None:
+    """Wait until something has happened in a process that was started."""
+    deadline = time.monotonic() + limit_s
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A run (tests/runs.py) in an empty working directory, made without snakemake; its first phase may begin."""
+    from runs import Run
+
+    monkeypatch.chdir(tmp_path)
+    made = Run()
+    made.start()
+    made.phase()
+    yield made
+    if sys.platform == "linux":  # running a program made this process the reaper of its orphans
+        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)

@@ -9,7 +9,7 @@ import sys
 from workflow import files
 from workflow.call.model import Call
 from workflow.errors import PhasegateError
-from workflow.view import state, summary
+from workflow.view import notices, state, summary
 
 
 def finish(call: Call) -> None:
@@ -26,7 +26,7 @@ def finish(call: Call) -> None:
         problem = show_project(call, now)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
         sys.stdout.flush()
-        summary.show([*problem, *summary.lines(now, call.command)])
+        summary.show([*problem, *notices.send(now, call.settings["notify"]), *summary.lines(now, call.command)])
         code = now.exit_code
     except PhasegateError as error:
         print(f"phasegate: {error}", file=sys.stderr)

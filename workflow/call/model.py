@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.commands import main_guard
-from workflow.gate import history, verdict
+from workflow.gate import feedback, history, verdict
 from workflow.plan import briefs
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
 from workflow.view import state
+from workflow.work import adoptions
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Call:
     settled: bool = False
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
+    _rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def run_dir(self) -> Path:
@@ -55,12 +56,28 @@ class Call:
     def brief(self, agent: Agent) -> str:
         """Path of an agent's brief, written anew where its bytes changed (in a dry run: to a temporary folder)."""
         path = self.run_dir / agent.phase / "agents" / agent.name / "brief.json"
-        made = briefs.make_brief(self.plan, agent, self.run, self.intake, self.settings, self.run_dir)
+        rework = feedback.for_agent(self.rounds(agent.phase), agent.name)
+        made = briefs.make_brief(self.plan, agent, self.run_dir, self.intake, self.settings, rework)
         return self._current(path, made)
 
     def criteria(self, phase: str) -> str:
         """Path of a phase's criteria, likewise."""
-        return self._current(self.run_dir / phase / "criteria.json", briefs.criteria(self.plan.phases[phase], self.settings))
+        answered = self.rounds(phase)
+        made = briefs.criteria(self.plan.phases[phase], self.settings, answered[-1]["sha256"] if answered else None)
+        return self._current(self.run_dir / phase / "criteria.json", made)
+
+    def rounds(self, phase: str) -> list[dict[str, Any]]:
+        """The rounds of feedback on a phase, settled once a call (a job may mark one as answered meanwhile)."""
+        if phase not in self._rounds:
+            names = [agent.name for agent in self.plan.phases[phase].agents]
+            self._rounds[phase] = feedback.settle(self.run_dir, phase, names)
+            if self.writes:
+                feedback.keep(self.run_dir, phase, self._rounds[phase])
+        return self._rounds[phase]
+
+    def adoptions(self, phase: str) -> list[str]:
+        """The files of a phase's adoptions."""
+        return [str(path) for path in adoptions.paths(self.run_dir, phase)]
 
     def _current(self, path: Path, value: dict[str, Any]) -> str:
         if not self.main:
@@ -91,21 +108,12 @@ class Call:
         record = {
             "agents": [agent.name for agent in entry.agents],
             "after": list(entry.after),
+            "upstream": self.plan.upstream(phase),
             "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),
         }
         return json.dumps(record)
-
-    def view_options(self) -> list[str]:
-        """Options for a command that only looks, as its words."""
-        with main_guard():
-            record: dict[str, Any] = {"format": self.line.choice("format", ["table", "json"], "table")}
-            if "bundles" in self.line.targets and "phase" in self.line.raw:
-                record["phase"] = self.line.raw["phase"]
-            if "status" in self.line.targets:
-                record["record"] = state.as_json(self.state(), self.command)
-        return ["--options", json.dumps(record)]
 
     def first_phases(self) -> list[str]:
         """The phases that build on no other."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import __version__, files, session
-from workflow.call import reruns
+from workflow.call import acts, reruns
 from workflow.call.ending import finish
 from workflow.call.model import Call
 from workflow.commands import main_guard
@@ -26,7 +26,6 @@ from workflow.plan.settings import Settings
 from workflow.view import state, summary, terminal
 from workflow.work import sandbox, trees
 
-LOOKS = {"bundles", "status"}
 STARTERS = {"quickstart"}
 
 
@@ -36,6 +35,13 @@ def begin(root: Path, main: bool) -> Call:
         call = _settle(root, main)
         if main and not call.line.dry_run and not call.line.verbose:
             terminal.calm()
+        act = acts.chosen(call.line.targets) if main else None
+        if main:
+            acts.check_parameters(call)
+        if act and not call.line.looks_only:
+            if call.writes:
+                _become_writer(call)
+            raise SystemExit(acts.perform(call, act))
         if call.writes:
             atexit.register(finish, call)
             _prepare(call)
@@ -49,14 +55,21 @@ def _settle(root: Path, main: bool) -> Call:
     line = commandline.parse(sys.argv[1:])
     workdir = Path.cwd()
     found = settings.load(root, workdir, line)
-    writes = main and not line.dry_run and not line.looks_only and not (line.targets and set(line.targets) <= LOOKS)
+    act = acts.chosen(line.targets)
+    writes = main and not line.dry_run and not line.looks_only
+    writes = writes and (act is None or (acts.ACTS[act].writes and line.flag("apply", True)))
     run, brief, source = _choose_run(root, workdir, line, found)
     plan = phases.make_plan(found, brief, briefs.roles())
-    start = Path(os.environ.get("PWD", "."))
     chosen = writes and (found["run"] or STARTERS & set(line.targets))
     needed = () if chosen or run == _default_run(root, workdir, found) else (f"run={run}",)
-    command = commandline.invocation(root / "Snakefile", workdir, start if start.is_dir() else workdir, needed)
+    command = commandline.invocation(root / "Snakefile", workdir, _start_folder(), needed)
     return Call(root, line, found, run, brief, source, plan, main, command, writes, f"{os.getpid()}-{time.time_ns()}")
+
+
+def _start_folder() -> Path:
+    """The folder in which the person stands, which is not the working directory where `-d` was given."""
+    start = Path(os.environ.get("PWD", "."))
+    return start if start.is_dir() else Path.cwd()
 
 
 def _default_run(root: Path, workdir: Path, found: Settings) -> str | None:
@@ -77,8 +90,8 @@ def _choose_run(root: Path, workdir: Path, line: CommandLine, found: Settings) -
         return run, frozen, Path("runs", run, "intake.yaml")
     source = intake_file(root, workdir, found)
     brief = intake.read(source)
+    _refuse_name(run or brief["project"]["name"], "run" if run else f"{source}: project.name")
     run = run or brief["project"]["name"]
-    _refuse_name(run, f"{source}: project.name")
     return run, intake.frozen(Path("runs", run)) or brief, source
 
 
@@ -90,14 +103,14 @@ def _quickstart(root: Path, line: CommandLine, found: Settings) -> tuple[str, di
     _refuse_name(name, "--config name")
     run = found["run"] or name
     if Path("runs", run).exists():
-        go_on = f"snakemake --cores 2 --config run={run}"
+        go_on = commandline.invocation(root / "Snakefile", Path.cwd(), _start_folder(), (f"run={run}",)).go_on()
         raise UsageError(f"the run `{run}` exists and is left as it is; go on with it ({go_on}), or choose another name")
     folder = root / "config" / "intakes"
     return run, intake.from_template(kind, name, folder), folder / f"{kind}.yaml"
 
 
 def _refuse_name(name: str, where: str) -> None:
-    if not phases.ID.fullmatch(name) or name in phases.RESERVED or ".." in name or name.endswith((".lock", ".")):
+    if not phases.ID.fullmatch(name) or name.lower() in phases.RESERVED or phases.is_bad_ref(name):
         allowed = "1 to 64 letters, digits, `.`, `_`, `-`, beginning with a letter or digit, and no reserved word"
         raise UsageError(f"{where}={name}: not a good name; allowed: {allowed}")
 
@@ -119,13 +132,17 @@ def intake_file(root: Path, workdir: Path, found: Settings) -> Path:
 def _prepare(call: Call) -> None:
     """Become the writer, start the run where it is new, and settle what the command line asks for."""
     trees.require_git()
-    session.become_writer(Path.cwd())
+    _become_writer(call)
     _start(call)
-    history.settle_place(call.run_dir, list(call.plan.phases))
     if call.settings["sandbox"] == "auto" and sandbox.choose("auto") == "none":
         print("phasegate: WARNING: bubblewrap does not work here; agents and checks run without a sandbox", file=sys.stderr)
     reruns.check_request(call)
     summary.status_file(call.run_dir, state.as_json(call.state(), call.command) | {"state": "running"})
+
+
+def _become_writer(call: Call) -> None:
+    session.become_writer(Path.cwd())
+    history.settle_place(call.run_dir, list(call.plan.phases))
 
 
 def _write_briefs(call: Call) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from workflow import files
 from workflow.call.model import Call
 from workflow.errors import UsageError
+from workflow.gate import people, verdict
 from workflow.plan import phases
 from workflow.plan.phases import Agent
-from workflow.work import journal
+from workflow.work import adoptions, journal
 
 
 def check_request(call: Call) -> None:
@@ -26,6 +27,7 @@ def check_request(call: Call) -> None:
             _require_open(call, agent.phase, name)
             call.retried.add(agent.rule)
     for target in call.line.targets:
+        _require_known(call, target, rules)
         phase = _phase_of_path(call, target)
         if phase and "/artifacts/" not in target:
             _require_open(call, phase, target)
@@ -33,6 +35,8 @@ def check_request(call: Call) -> None:
         _confirm_all(call)
     if "retry" in call.line.targets:
         _retry(call)
+    if "adopt" in call.line.targets:
+        _adopt(call)
     for agent in rules.values():
         if _was_deleted(call.run_dir / agent.phase / "agents" / agent.name):
             call.retried.add(agent.rule)
@@ -51,6 +55,13 @@ def _agent_named(call: Call, name: str, rules: dict[str, Agent]) -> Agent | None
     return None
 
 
+def _require_known(call: Call, target: str, rules: dict[str, Agent]) -> None:
+    """Refuse a word that is no rule; paths are left to Snakemake."""
+    if "/" not in target and not {target} & {*rules, *call.plan.phases, *phases.RESERVED} and not Path(target).exists():
+        again = call.command.line("--list-target-rules")
+        raise UsageError(f"{target}: there is no such target; phases: {', '.join(call.plan.phases)}; `{again}` lists them all")
+
+
 def _phase_of_path(call: Call, target: str) -> str | None:
     parts = Path(os.path.relpath(target)).parts
     inside = len(parts) > 3 and parts[:2] == ("runs", call.run)
@@ -61,9 +72,8 @@ def _require_open(call: Call, phase: str, what: str) -> None:
     for name in call.plan.upstream(phase):
         found = call.judge(name)
         if not found.is_open:
-            raise UsageError(
-                f"{what}: the gate of `{name}` before it is not open ({'; '.join(found.reasons)}); see {call.run_dir / name / 'REQUEST.md'}"
-            )
+            request = call.command.path(call.run_dir / name / "REQUEST.md")
+            raise UsageError(f"{what}: the gate of `{name}` before it is not open ({'; '.join(found.reasons)}); see {request}")
 
 
 def _confirm_all(call: Call) -> None:
@@ -98,6 +108,14 @@ def _retry(call: Call) -> None:
         f"phasegate: {count} failed agents{where} work again" if count else f"phasegate: no agent{where} has failed; nothing to retry",
         file=sys.stderr,
     )
+
+
+def _adopt(call: Call) -> None:
+    """Take what a person committed in `project/` into the phase that is named, or the only one that waits."""
+    held = [phase.name for phase in call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES) if phase.manifest]
+    phase = call.line.choice("phase", list(call.plan.phases), held[0] if len(held) == 1 else None)
+    record = adoptions.adopt(call.run_dir, phase, people.name(call.line.text("by")))
+    print(f"phasegate: adopted {len(record['artifacts'])} changed files of {record['by']} into {phase}", file=sys.stderr)
 
 
 def _was_deleted(folder: Path) -> bool:

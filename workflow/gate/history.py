@@ -52,7 +52,7 @@ def record_opening(run_dir: Path, phase: str, digest: str, marker: Path) -> None
 
 def settle_place(run_dir: Path, phases: list[str]) -> None:
     """After a copy of the folder: keep gates open that were open, and trust no time stamp from before the copy."""
-    for phase in phases:
+    for phase in phases if run_dir.is_dir() else ():
         record = read(run_dir, phase)
         if record["place"] in (None, place(run_dir)):
             continue

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate.verdict import blockers
+from workflow.gate import feedback
+from workflow.gate.approvals import blockers
 from workflow.plan.commandline import Command
 from workflow.work import processes, trees
 from workflow.work.runners import templates
@@ -19,6 +20,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
 FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES = 5, 10, 50
 LOG_END = 3000
+PATCH_LIMIT = 20_000
 CHECKLISTS = {
     "planning": [
         "The requirements say what the brief wants, and nothing that nobody asked for.",
@@ -61,6 +63,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "bundle": bundle.as_posix(),
         "bundle_size": bundle.stat().st_size,
         "blockers": blockers(manifest["subject"]),
+        **_review(run_dir, phase, manifest, merge, command),
         "agents": [_agent(folder, outcome, command) for outcome in found],
         "validation": validation,
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
@@ -76,6 +79,39 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
     page = templates.environment(TEMPLATES).get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)
     return folder / "REQUEST.md"
+
+
+def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command) -> dict[str, Any]:
+    """What the page says about decisions: the feedback that it answers, what was approved before, the commands."""
+    answered = feedback.rounds(run_dir, phase)
+    wrong = blockers(manifest["subject"])
+    waive = "; ".join(f"{item.id}=why" for item in wrong)
+    approve = (f"phase={phase}", *([f"waive={waive}"] if wrong else []))
+    values: dict[str, Any] = {
+        "approvals": manifest["approvals"],
+        "approve": command.line("approve", config=approve),
+        "ask": command.line("request_changes", config=(f"phase={phase}", "note=what should change")),
+        "adopt": command.line("adopt", config=(f"phase={phase}",)),
+        "diff": command.line("diff", config=(f"phase={phase}",)),
+        "round": None,
+    }
+    if answered:
+        last = answered[-1]
+        old, new, repo = last["reviewed"]["commit"], merge["commit"], run_dir / "project.git"
+        values["round"] = last
+        values["answers"] = [_answer(item, merge["agents"], run_dir / phase) for item in last["items"]]
+        values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
+        values["patch"] = trees.patch(repo, old, new)[:PATCH_LIMIT]
+    return values
+
+
+def _answer(item: dict[str, str], rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """One item of feedback with what the agents answered to it."""
+    said = []
+    for row in rows:
+        outcome = files.try_read_json(folder / "agents" / row["agent"] / "outcome.json") or {}
+        said += [f"{row['agent']}: {entry['status']}. {entry['why']}" for entry in outcome.get("feedback", []) if entry["id"] == item["id"]]
+    return {**item, "said": said}
 
 
 def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str, Any]:

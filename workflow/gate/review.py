@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import history, requests
+from workflow.gate import feedback, history, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.proof import bundles, manifest
 
@@ -14,13 +14,17 @@ from workflow.proof import bundles, manifest
 def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
     """Write the four files that a person decides on; returns the manifest. What is shown is what is bound.
 
-    `options`: agents and after (names), gate (policy and kind), compression (0 to 9), command (how snakemake is
+    `options`: agents, after and upstream (names), gate (policy and kind), compression (0 to 9), command (how snakemake is
     started again, for the page).
     """
-    made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], options["gate"])
+    answered = feedback.rounds(run_dir, phase)
+    decided = {"feedback": answered[-1] if answered else None, "approvals": verdict.approvals_of(run_dir, options["upstream"])}
+    made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], options["gate"], decided)
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
     files.write_json(run_dir / phase / "manifest.json", made)
     files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")
     requests.write_request(run_dir, made, bundle, Command(**options["command"]))
     history.record_shown(run_dir, phase, made["digest"])
+    if answered:
+        feedback.mark_answered(run_dir, phase, answered[-1]["sha256"])
     return made

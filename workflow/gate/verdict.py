@@ -1,24 +1,25 @@
 """The verdict of a gate, judged live from the files each time it is asked for; never kept.
 
-States: open; waiting (nobody has approved); stale (the approval is for other content); blocked (something that was
-shown is wrong). Whatever goes wrong while judging is a reason to stay closed.
+States: open; waiting (nobody has approved); stale (the approval is for other content); changes_requested (a person
+asked for changes that no request has answered); blocked (something that was shown is wrong and not waived). Whatever
+goes wrong while judging is a reason to stay closed.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import history
+from workflow.gate import approvals, feedback, history
+from workflow.gate.approvals import Blocker
 
-OPEN, WAITING, STALE, BLOCKED = "open", "waiting", "stale", "blocked"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-MARKER_LIMIT = 65_536
+OPEN, WAITING, STALE, CHANGES, BLOCKED = "open", "waiting", "stale", "changes_requested", "blocked"
+MARKER_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     digest: str | None = None
     trust: str = "none"
+    by: str = ""
+    since: str = ""
+    waived: tuple[tuple[str, str], ...] = ()
     by_bare_marker: bool = False
 
     @property
@@ -53,55 +57,71 @@ def _judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
     subject = manifest["subject"]
     if files.sha256_json(subject) != digest or (subject["run"], subject["phase"]) != (run_dir.name, phase):
         return Verdict(phase, BLOCKED, (f"{folder}/manifest.json is not what {folder}/digest names",), digest)
-    wrong = blockers(subject)
-    if wrong:
-        return Verdict(phase, BLOCKED, tuple(wrong), digest)
-    if gate == "none":
-        return Verdict(phase, OPEN, ("this phase has no gate, and nothing is wrong",), digest)
-    return _judge_marker(run_dir, folder / "APPROVED", phase, policy, digest)
+    pending = feedback.pending(run_dir, phase, subject)
+    if pending:
+        since = _time_of(folder / feedback.MARKER)
+        return Verdict(phase, CHANGES, (f"{pending} ({folder / feedback.MARKER})",), digest, since=since)
+    wrong = approvals.blockers(subject)
+    marker = _read_if_there(folder / approvals.MARKER)
+    if wrong and not _waives(marker, wrong, digest, policy):
+        return Verdict(phase, BLOCKED, tuple(item.text for item in wrong), digest, since=_shown_since(run_dir, phase))
+    if gate == "none" and not wrong:
+        return Verdict(phase, OPEN, ("this phase has no gate, and nothing is wrong",), digest, since=_shown_since(run_dir, phase))
+    return _judge_marker(run_dir, marker, phase, policy, digest)
 
 
-def blockers(subject: dict[str, Any]) -> list[str]:
-    """What is wrong with what was shown, one sentence each."""
-    found = [f"agent {agent['name']}: {agent['status'].replace('_', ' ')}" for agent in subject["agents"] if agent["status"] != "succeeded"]
-    for clash in subject["conflicts"]:
-        found.append(f"merge conflict between {' and '.join(clash['between'])} in {', '.join(clash['files'])}")
-    validation = subject["validation"]
-    for row in validation["artifacts"]:
-        if row["required"] and not row["found"]:
-            found.append(f"required artifact is missing: {row['pattern']}")
-    words = {"fail": "failed", "unknown": "could not run (unknown is not a pass)"}
-    for check in validation["checks"]:
-        if check["status"] != "pass":
-            found.append(f"check {check['name']} {words.get(check['status'], check['status'])}")
-    return found
+def _waives(marker: tuple[bytes, int] | str | None, wrong: list[Blocker], digest: str, policy: str) -> bool:
+    """Whether a recorded approval of this digest gives a reason for everything that is wrong."""
+    approval = approvals.parse(marker[0]) if isinstance(marker, tuple) and policy != "marker" else None
+    return approval is not None and approval.digest == digest and {item.id for item in wrong} <= {item for item, _ in approval.waivers}
 
 
-def _judge_marker(run_dir: Path, marker: Path, phase: str, policy: str, digest: str) -> Verdict:
-    try:
-        content, mtime_ns = read_marker(marker)
-    except FileNotFoundError:
-        return Verdict(phase, WAITING, ("nobody has approved it",), digest)
-    except ValueError as error:
-        return Verdict(phase, WAITING, (str(error),), digest)
+def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: str, policy: str, digest: str) -> Verdict:
+    since = _shown_since(run_dir, phase)
+    if not isinstance(marker, tuple):
+        return Verdict(phase, WAITING, (marker or "nobody has approved it",), digest, since=since)
+    content, mtime_ns = marker
+    touched = files.timestamp(datetime.fromtimestamp(mtime_ns / 1e9, UTC))
     if policy == "marker" or not content.strip():
         counts, why = history.bare_marker_counts(history.read(run_dir, phase), digest, mtime_ns, history.place(run_dir))
         if counts:
-            return Verdict(phase, OPEN, ("APPROVED was touched",), digest, "unsigned", by_bare_marker=True)
-        return Verdict(phase, STALE, (why,), digest)
-    named, who = read_statement(content)
-    if named == digest:
-        return Verdict(phase, OPEN, (f"approved by {who}" if who else "APPROVED names the digest",), digest, "recorded")
-    if named is None:
-        return Verdict(phase, STALE, ("APPROVED is neither empty nor names a digest",), digest)
-    return Verdict(phase, STALE, (f"APPROVED names {named[:12]}, shown is {digest[:12]}",), digest)
+            return Verdict(phase, OPEN, ("APPROVED was touched",), digest, "unsigned", since=touched, by_bare_marker=True)
+        return Verdict(phase, STALE, (why,), digest, since=since)
+    approval = approvals.parse(content)
+    if approval is None:
+        return Verdict(phase, STALE, ("APPROVED is neither empty nor names a digest",), digest, since=since)
+    if approval.digest != digest:
+        why = f"APPROVED names {approval.digest[:12]}, shown is {digest[:12]}"
+        return Verdict(phase, STALE, (why,), digest, by=approval.by, since=since)
+    reasons = [f"approved by {approval.by}" if approval.by else "APPROVED names the digest"]
+    reasons += [f"waived {item}: {reason}" for item, reason in approval.waivers]
+    return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", approval.by, approval.at or touched, approval.waivers)
+
+
+def _shown_since(run_dir: Path, phase: str) -> str:
+    shown = history.read(run_dir, phase)["shown"]
+    return str(shown[-1]["at"]) if shown else ""
+
+
+def _time_of(path: Path) -> str:
+    return files.timestamp(datetime.fromtimestamp(path.lstat().st_mtime, UTC))
+
+
+def _read_if_there(marker: Path) -> tuple[bytes, int] | str | None:
+    """Content and time of a marker; None where there is none; why it does not count where it is no plain file."""
+    try:
+        return read_marker(marker)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        return str(error)
 
 
 def read_marker(marker: Path) -> tuple[bytes, int]:
     """Content and modification time of a marker. ValueError for anything but a plain small file; links are not followed."""
-    handle = os.open(marker, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) if not marker.is_symlink() else None
-    if handle is None:
+    if marker.is_symlink():
         raise ValueError("APPROVED is a link, which does not count; make it a plain file")
+    handle = os.open(marker, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
@@ -111,16 +131,18 @@ def read_marker(marker: Path) -> tuple[bytes, int]:
         return file.read(), found.st_mtime_ns
 
 
-def read_statement(content: bytes) -> tuple[str | None, str]:
-    """The digest that an approval names, and who gave it; (None, "") where it names none."""
-    text = content.decode("utf-8", "replace").strip()
-    if len(text) == 64 and all(char in "0123456789abcdef" for char in text):
-        return text, ""
-    try:
-        statement = json.loads(text)
-        predicate, subjects = statement["predicate"], statement["subject"]
-        if statement["_type"] != STATEMENT_TYPE or len(subjects) != 1 or predicate["decision"] != "approved":
-            return None, ""
-        return str(subjects[0]["digest"]["sha256"]), str(predicate.get("by", ""))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None, ""
+def approvals_of(run_dir: Path, phases: list[str]) -> dict[str, dict[str, Any]]:
+    """What opened the gates of some phases, for manifests and pages: digest, trust, by, at, waivers."""
+    found: dict[str, dict[str, Any]] = {}
+    for phase in phases:
+        digest = (run_dir / phase / "digest").read_text(encoding="ascii").strip()
+        marker = _read_if_there(run_dir / phase / approvals.MARKER)
+        content = marker[0] if isinstance(marker, tuple) else None
+        approval = approvals.parse(content) if content else None
+        if approval is not None and approval.digest == digest:
+            waivers = [{"item": item, "reason": reason} for item, reason in approval.waivers]
+            found[phase] = {"digest": digest, "trust": "recorded", "by": approval.by, "at": approval.at, "waivers": waivers}
+        else:
+            trust = "none" if content is None else "unsigned"
+            found[phase] = {"digest": digest, "trust": trust, "by": "", "at": "", "waivers": []}
+    return found

@@ -37,11 +37,16 @@ def prompt_sha256(role: str, folder: Path = PROMPTS) -> str:
     return files.sha256_json(seen)
 
 
-def make_brief(plan: Plan, agent: Agent, run: str, intake: Mapping[str, Any], settings: Settings, run_dir: Path) -> dict[str, Any]:
-    """The brief of one agent. Reads what Phasegate's own checks found in the phases before."""
+def make_brief(
+    plan: Plan, agent: Agent, run_dir: Path, intake: Mapping[str, Any], settings: Settings, rework: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The brief of one agent. Reads what Phasegate's own checks found in the phases before.
+
+    `rework`: the newest feedback for this agent (`items`, `round`, `previous`: the result that it starts from), or None.
+    """
     phase = plan.phases[agent.phase]
     return {
-        "run": run,
+        "run": run_dir.name,
         "phase": phase.name,
         "agent": agent.name,
         "role": agent.role,
@@ -54,10 +59,11 @@ def make_brief(plan: Plan, agent: Agent, run: str, intake: Mapping[str, Any], se
         "peers": [{"agent": other.name, "role": other.role} for other in _peers(phase, agent)],
         "artifacts": {"required": list(phase.required), "optional": list(phase.optional)},
         "checks": [{"name": check.name, "command": list(check.command), "purpose": check.purpose} for check in phase.checks],
-        "upstream": [_found(name, run_dir) for name in plan.upstream(phase.name)],
+        "upstream": [_found(plan.phases[name], run_dir) for name in plan.upstream(phase.name)],
         "environment": agent.environment,
         "allow_no_changes": agent.allow_no_changes,
-        "feedback": [],
+        "feedback": list(rework["items"]) if rework else [],
+        "rework": {"round": rework["round"], "previous": rework["previous"]} if rework else None,
     }
 
 
@@ -79,15 +85,20 @@ def _peers(phase: Phase, agent: Agent) -> Iterable[Agent]:
     )
 
 
-def _found(phase: str, run_dir: Path) -> dict[str, Any]:
-    """What the checks of a finished phase found, without what varies from one execution to the next."""
-    record = files.try_read_json(run_dir / phase / "validation.json") or {}
+def _found(phase: Phase, run_dir: Path) -> dict[str, Any]:
+    """What the checks of a finished phase found, without what varies between executions; without a result: unknown."""
+    record = files.try_read_json(run_dir / phase.name / "validation.json") or {}
     kept = ("name", "command", "status", "exit_code")
-    return {"phase": phase, "checks": [{key: check[key] for key in kept} for check in record.get("checks", [])]}
+    rows = {row.name: {"name": row.name, "command": list(row.command), "status": "unknown", "exit_code": None} for row in phase.checks}
+    rows |= {row["name"]: {key: row[key] for key in kept} for row in record.get("checks", [])}
+    return {"phase": phase.name, "checks": list(rows.values())}
 
 
-def criteria(phase: Phase, settings: Settings) -> dict[str, Any]:
-    """What a phase's result is held against; an input of its validation, written only when its bytes change."""
+def criteria(phase: Phase, settings: Settings, answers: str | None = None) -> dict[str, Any]:
+    """What a phase's result is held against; an input of its validation, written only when its bytes change.
+
+    `answers` is the sha256 of the feedback that the result answers: checks run again for each round.
+    """
     checks = [
         {
             "name": check.name,
@@ -104,4 +115,5 @@ def criteria(phase: Phase, settings: Settings) -> dict[str, Any]:
         "checks": checks,
         "sandbox": settings["sandbox"],
         "environments": settings["environments"],
+        "answers": answers,
     }

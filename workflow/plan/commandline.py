@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from workflow.errors import UsageError
+from workflow.plan import documents
 
 TRUE = {"true", "yes", "on", "1"}
 FALSE = {"false", "no", "off", "0"}
@@ -34,6 +35,13 @@ PARAMETERS = {
     "note_file": "file that holds the note",
     "confirm": "yes to what costs money",
     "format": "table or json",
+    "waive": "what blocks a gate and is accepted, as item=reason; item=reason",
+    "agents": "agents that are asked for changes",
+    "to": "phase whose gate a rollback goes back to",
+    "from": "advisory of the rollback that is undone",
+    "apply": "no for a preview of a rollback",
+    "against": "base or reviewed",
+    "follow": "yes to follow a log while the agent works",
 }
 
 
@@ -118,8 +126,8 @@ def _pairs(words: list[str]) -> dict[str, str]:
 def setting(value: str) -> Any:
     """The value of a config key that was given on the command line (`4`, `null`, `{compression: 0}`)."""
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        return yaml.load(value, documents.Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"--config ...={value}: not a YAML value ({' '.join(str(error).split())})") from error
 
 

@@ -50,6 +50,10 @@ class Loader(yaml.SafeLoader):
 
 
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+for _letter in "+-.":  # `.nan` and `.inf` stay texts: no key has a use for them, and no limit holds against them
+    _kept = [pair for pair in Loader.yaml_implicit_resolvers.get(_letter, []) if pair[0] != "tag:yaml.org,2002:float"]
+    _number = ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?$"))
+    Loader.yaml_implicit_resolvers[_letter] = [*_kept, _number]
 
 
 def load(path: Path) -> Document:
@@ -73,6 +77,8 @@ def parse(text: str, path: Path) -> Document:
             return Document(path, {}, lines)
         _walk(node, (), lines, path)
         data = loader.construct_document(node)
+    except DocumentError:
+        raise
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(f"{path}:{line}: not valid YAML: {error.problem}") from error
@@ -80,6 +86,8 @@ def parse(text: str, path: Path) -> Document:
         raise DocumentError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     finally:
         loader.dispose()
+    if data is None:
+        return Document(path, {}, lines)
     if not isinstance(data, dict):
         raise DocumentError(f"{path}:1: must be a mapping of keys to values, not a {type(data).__name__}")
     return Document(path, data, lines)
@@ -88,6 +96,8 @@ def parse(text: str, path: Path) -> Document:
 def _walk(node: yaml.Node, key: Key, lines: dict[Key, int], path: Path) -> None:
     """Collect the lines of all keys below `node`; refuse keys that stand twice."""
     lines.setdefault(key, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode) and any("\ud800" <= char <= "\udfff" for char in node.value):
+        raise DocumentError(f"{path}:{node.start_mark.line + 1}: `{dotted(key)}` holds half of a character (a lone surrogate)")
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
             _walk(child, (*key, index), lines, path)
@@ -95,6 +105,9 @@ def _walk(node: yaml.Node, key: Key, lines: dict[Key, int], path: Path) -> None:
         seen: dict[str, int] = {}
         for name, child in node.value:
             line = name.start_mark.line + 1
+            if name.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                shown = f"`{name.value}` " if isinstance(name, yaml.ScalarNode) else ""
+                raise DocumentError(f"{path}:{line}: key {shown}is not a text; put it in quotes")
             if name.value in seen:
                 first = seen[name.value]
                 raise DocumentError(f"{path}:{line}: key `{name.value}` stands twice (first on line {first}); keep one")
@@ -111,15 +124,27 @@ def schema(name: str) -> dict[str, Any]:
 
 def problems(document: Document, schema_name: str) -> list[str]:
     """What is wrong with the document, one line each (`file:line: key: fact; what is allowed`), in line order."""
-    import jsonschema  # 0.1 s: only where a document is checked
-
-    validator = jsonschema.Draft202012Validator(schema(schema_name))
     found = []
-    for error in validator.iter_errors(document.data):
+    for error in _validator()(schema(schema_name)).iter_errors(document.data):
         for key, text in _explain(error):
             line = document.lines.get(key) or document.lines.get(tuple(error.absolute_path), 1)
             found.append((line, f"{document.where(*key)}: {text}"))
-    return [text for _, text in sorted(found)]
+    return [text for _, text in sorted(set(found))]
+
+
+@functools.cache
+def _validator() -> Any:
+    """jsonschema's validator, in which 2.0 is no integer and a line break at the end matches no pattern."""
+    import jsonschema  # 0.1 s: only where a document is checked
+
+    plain = jsonschema.Draft202012Validator
+    whole = plain.TYPE_CHECKER.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
+
+    def pattern(_validator: Any, wanted: str, value: Any, _schema: Any) -> Iterable[Any]:
+        if isinstance(value, str) and (value.endswith("\n") or not re.search(wanted, value)):
+            yield jsonschema.ValidationError(f"{value!r} does not match {wanted!r}")
+
+    return jsonschema.validators.extend(plain, {"pattern": pattern}, type_checker=whole)
 
 
 def _explain(error: Any) -> Iterable[tuple[Key, str]]:
@@ -133,16 +158,18 @@ def _explain(error: Any) -> Iterable[tuple[Key, str]]:
             hint = f"did you mean `{near[0]}`? " if near else ""
             yield (*key, extra), f"unknown key `{dotted((*key, extra))}`; {hint}known: {', '.join(known)}"
     elif error.validator == "required":
-        missing = [part for part in error.validator_value if part not in error.instance]
-        yield key, f"{name} lacks the required key `{missing[0]}`"
+        for missing in error.validator_value:
+            if missing not in error.instance:
+                yield key, f"{name} lacks the required key `{missing}`"
     elif error.validator == "enum":
         yield key, f"{name} is {show(error.instance)}; allowed: {', '.join(map(str, error.validator_value))}"
     elif error.validator == "type":
         wanted = error.validator_value
         yield key, f"{name} is {show(error.instance)}; allowed: {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-    elif error.validator in ("pattern", "propertyNames"):
-        wanted = error.validator_value if error.validator == "pattern" else error.validator_value["pattern"]
-        yield key, f"{name} is {show(error.instance)}; allowed: text that matches {wanted}"
+    elif error.validator == "pattern" and "propertyNames" in error.absolute_schema_path:
+        yield (*key, error.instance), f"{name} has the name {show(error.instance)}; allowed: names that match {error.validator_value}"
+    elif error.validator == "pattern":
+        yield key, f"{name} is {show(error.instance)}; allowed: text that matches {error.validator_value}"
     elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
         words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}[error.validator]
         yield key, f"{name} is {show(error.instance)}; allowed: {words} {error.validator_value}"
@@ -159,7 +186,7 @@ def dotted(key: Key) -> str:
 
 def show(value: Any) -> str:
     """A value for a message, short and on one line."""
-    text = " ".join(repr(value).split())
+    text = {"None": "null", "True": "true", "False": "false"}.get(repr(value)) or " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

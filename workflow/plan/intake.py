@@ -30,21 +30,27 @@ def read(path: Path) -> dict[str, Any]:
         raise IntakeError("\n".join(wrong))
     intake = documents.fill_defaults(document.data, documents.schema("intake"))
     for index, name in enumerate(intake["attachments"]):
-        _attachment(path.parent, name, document.where("attachments", index))
+        problem = _refused_attachment(path.parent, name)
+        if problem:
+            wrong.append(f"{document.where('attachments', index)}: attachment {documents.show(name)} {problem}")
+    if wrong:
+        raise IntakeError("\n".join(wrong))
     return intake
 
 
-def _attachment(folder: Path, name: str, where: str) -> Path:
-    """The file that an attachment names: a plain file inside the intake's folder, at most 10 MB."""
+def _refused_attachment(folder: Path, name: str) -> str:
+    """What is wrong with an attachment: it must be a plain file inside the intake's folder, at most 10 MB."""
     path = folder / name
-    inside = path.resolve().is_relative_to(folder.resolve())
-    if not inside or Path(name).is_absolute():
-        raise IntakeError(f"{where}: attachment {documents.show(name)} leads out of {folder}; copy it into that folder")
-    if path.is_symlink() or not path.is_file():
-        raise IntakeError(f"{where}: attachment {documents.show(name)}: there is no such file in {folder}")
-    if path.stat().st_size > ATTACHMENT_LIMIT:
-        raise IntakeError(f"{where}: attachment {documents.show(name)} is larger than {ATTACHMENT_LIMIT} bytes")
-    return path
+    try:
+        if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+            return f"leads out of {folder}; copy it into that folder"
+        if path.is_symlink():
+            return "is a link; put the file itself there"
+        if not path.is_file():
+            return f"is missing: there is no such file in {folder}"
+        return f"is larger than {ATTACHMENT_LIMIT} bytes" if path.stat().st_size > ATTACHMENT_LIMIT else ""
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
 
 
 def freeze(intake: dict[str, Any], source: Path, run_dir: Path) -> None:

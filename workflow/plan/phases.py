@@ -20,7 +20,8 @@ RESERVED = {
     "all", "quickstart", "retry", "status", "metrics", "bundles", "history", "project", "current", "approve", "verify",
     "request_changes", "rollback", "restore", "adopt", "diff", "logs", "report", "runs", "doctor", "publish", "watch",
     "start_run", "start_phase", "merge_phase", "validate_phase", "score_hygiene", "request_review", "extract_artifact",
-    "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git",
+    "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git", "intake.yaml", "run.json",
+    "start.json", "status.json", "metrics.json", "metrics.prom", "report.html",
 }  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
     phases: dict[str, Phase] = {}
     roles = set(roles)
     for name, entry in chosen.items():
-        _refuse_reserved(settings, name, ("phases", name))
+        _refuse_name(settings, name, ("phases", name))
         phases[name] = Phase(
             name=name,
             after=_after(settings, name, entry, chosen, list(phases)),
@@ -120,22 +121,47 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
     return Plan(ordered)
 
 
-def _refuse_reserved(settings: Settings, name: str, key: tuple[str, ...]) -> None:
-    if name in RESERVED:
+def _refuse_name(settings: Settings, name: str, key: tuple[str, ...]) -> None:
+    """Refuse the name of a phase or an agent that Phasegate needs itself, or that git does not take as part of a ref."""
+    if name.lower() in RESERVED:
         raise ConfigError(f"{settings.where(*key)}: `{name}` is a reserved name; choose another")
+    if is_bad_ref(name):
+        raise ConfigError(f"{settings.where(*key)}: `{name}` holds `..` or ends in `.` or `.lock`, which git refuses; choose another name")
+
+
+def is_bad_ref(name: str) -> bool:
+    """Whether git would refuse a name that fits `ID` as a part of a ref."""
+    return ".." in name or name.endswith((".", ".lock"))
 
 
 def _after(settings: Settings, name: str, entry: Any, chosen: Any, before: list[str]) -> tuple[str, ...]:
-    """The phases that this one builds on: those named (and present for this type), else the phase before it."""
+    """The phases that this one builds on: those named, else the phase before it.
+
+    In the place of a phase that this type of project does not have stand those that it would have come after.
+    """
     if entry["after"] is None:
         return tuple(before[-1:])
-    for other in entry["after"]:
+    found: list[str] = []
+    waiting, seen = list(entry["after"]), {name}
+    while waiting:
+        other = waiting.pop(0)
         if other not in settings["phases"]:
             known = ", ".join(settings["phases"])
             raise ConfigError(
                 f"{settings.where('phases', name, 'after')}: phase `{name}` comes after unknown phase `{other}`; known: {known}"
             )
-    return tuple(dict.fromkeys(other for other in entry["after"] if other in chosen))
+        if other in chosen:
+            found.append(other)
+        elif other not in seen:
+            seen.add(other)
+            waiting = [*_before(settings, other), *waiting]
+    return tuple(dict.fromkeys(found))
+
+
+def _before(settings: Settings, name: str) -> list[str]:
+    """The phases after which the configuration puts a phase, whatever the type of the project."""
+    after, names = settings["phases"][name]["after"], list(settings["phases"])
+    return names[: names.index(name)][-1:] if after is None else after
 
 
 def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tuple[Agent, ...]:
@@ -143,7 +169,7 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
     runners = {"scaffold", *settings["runners"]}
     for name, agent in entry["agents"].items():
         key = ("phases", phase, "agents", name)
-        _refuse_reserved(settings, name, key)
+        _refuse_name(settings, name, key)
         for other in agent["needs"]:
             if other not in entry["agents"]:
                 raise ConfigError(
@@ -151,7 +177,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 )
         runner = agent["runner"] or entry["runner"] or settings["runner"]
         if runner not in runners:
-            where = settings.where(*key, "runner") if agent["runner"] else settings.where("runner")
+            general = settings.where("phases", phase, "runner") if entry["runner"] else settings.where("runner")
+            where = settings.where(*key, "runner") if agent["runner"] else general
             raise ConfigError(f"{where}: unknown runner `{runner}`; known: {', '.join(sorted(runners))}")
         role = agent["role"] or (name if name in roles else "agent")
         if role not in roles:
@@ -204,9 +231,11 @@ def _filled(word: str, intake: Mapping[str, Any], where: str) -> str:
             if not isinstance(found, Mapping) or part not in found:
                 raise ConfigError(f"{where}: {match[0]} names no key of the intake")
             found = found[part]
-        return str(found)
+        if isinstance(found, Mapping | list):
+            raise ConfigError(f"{where}: {match[0]} names several values of the intake; name one")
+        return "" if found is None else str(found)
 
-    return re.sub(r"\{intake\.([a-z_.]+)\}", value, word)
+    return re.sub(r"\{intake\.([^{}]*)\}", value, word)
 
 
 def _cycle(needs: Mapping[str, tuple[str, ...]]) -> str | None:

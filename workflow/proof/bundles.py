@@ -19,11 +19,8 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import RunError
+from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, entry_name
 from workflow.work import trees
-
-EPOCH = (1980, 1, 1, 12, 1, 0)
-MANIFEST = "MANIFEST.json"
-MANIFEST_LIMIT = 64 * 1024 * 1024
 
 
 def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int) -> Path:
@@ -38,7 +35,7 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
             names = [f"{tree}:{item['path']}" for item in manifest["artifacts"]]
             for item, content in zip(manifest["artifacts"], trees.read_objects(repo, names), strict=True):
                 mode = 0o755 if item["mode"] == "100755" else 0o644
-                _add(archive, f"artifacts/{item['path']}", content, mode, method)
+                _add(archive, entry_name(item["path"]), content, mode, method)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -48,7 +45,7 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method: int) -> None:
-    info = zipfile.ZipInfo(name.encode("utf-8", "backslashreplace").decode(), EPOCH)
+    info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = (0o100000 | mode) << 16
     info.compress_type = method
@@ -82,7 +79,7 @@ def extract_file(bundle: Path, path: str, target: Path) -> None:
         near = ", ".join(sorted(listed)[:10])
         raise RunError(f"{bundle}: holds no file {path!r}; it holds {len(listed)}: {near}{' ...' if len(listed) > 10 else ''}")
     with zipfile.ZipFile(bundle) as archive:
-        content = archive.read(f"artifacts/{path}")
+        content = archive.read(entry_name(path))
     if files.sha256_bytes(content) != listed[path]["sha256"]:
         raise RunError(
             f"{bundle}: the bytes of {path!r} are not those that its manifest lists; run snakemake again to make the bundle anew"

@@ -14,12 +14,21 @@ from workflow import files
 from workflow.work import outcomes, trees
 
 
-def make_manifest(run_dir: Path, phase: str, agents: list[str], after: list[str], gate: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a phase from its merge, validation and outcomes."""
+def make_manifest(
+    run_dir: Path, phase: str, agents: list[str], after: list[str], gate: Mapping[str, Any], decided: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The manifest of a phase from its merge, validation and outcomes.
+
+    `decided` says what people decided before: `feedback` (the round that this version answers, or None) and
+    `approvals` (what opened the gate of each phase before).
+    """
     merge = files.read_json(run_dir / phase / "merge.json")
     validation = files.read_json(run_dir / phase / "validation.json")
     found = [files.read_json(run_dir / phase / "agents" / name / "outcome.json") for name in agents]
-    subject = _subject(run_dir, phase, after, merge, validation, found)
+    subject = _subject(run_dir, phase, after, merge, validation, found) | {
+        "feedback": _feedback(decided["feedback"], merge["tree"]),
+        "waivers": {name: entry["waivers"] for name, entry in decided["approvals"].items() if entry["waivers"]},
+    }
     artifacts = subject["files"]
     return {
         "schema": 1,
@@ -28,6 +37,7 @@ def make_manifest(run_dir: Path, phase: str, agents: list[str], after: list[str]
         "created_at": _newest_end(run_dir, found),
         "digest": files.sha256_json(subject),
         "gate": dict(gate),
+        "approvals": dict(decided["approvals"]),
         "artifact_count": len(artifacts),
         "artifacts": artifacts,
         "metrics_digest": _metrics(phase, found, validation),
@@ -59,8 +69,15 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
             ],
             "checks": [{key: row[key] for key in ("name", "command", "status", "exit_code")} for row in validation["checks"]],
         },
-        "feedback": None,
+        "adoptions": [{key: item[key] for key in ("by", "tree")} for item in merge["adoptions"]],
     }
+
+
+def _feedback(answered: Mapping[str, Any] | None, tree: str) -> dict[str, Any] | None:
+    """The round of feedback that this version answers, and whether anything was changed since it was given."""
+    if answered is None:
+        return None
+    return {"sha256": answered["sha256"], "unchanged": answered["reviewed"]["tree"] == tree}
 
 
 def _newest_end(run_dir: Path, found: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from workflow import files
 from workflow.gate import requests, verdict
 from workflow.plan.commandline import Command
-from workflow.plan.phases import Plan
+from workflow.plan.phases import Phase, Plan
 
 PENDING, WORKING = "pending", "running"
 
@@ -24,6 +24,9 @@ class PhaseState:
     reasons: tuple[str, ...]
     digest: str | None
     trust: str
+    by: str
+    since: str
+    waived: tuple[tuple[str, str], ...]
     manifest: Mapping[str, Any] | None
 
     @property
@@ -34,7 +37,7 @@ class PhaseState:
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands: delivered, waiting, blocked, failed or running, and each phase."""
+    """Where a run stands (delivered, waiting, changes_requested, blocked, failed, running), and each phase."""
 
     run: str
     run_dir: Path
@@ -43,8 +46,8 @@ class RunState:
 
     @property
     def exit_code(self) -> int:
-        """0 delivered, waiting, or not finished by wish; 1 blocked or failed."""
-        return 1 if self.state in ("blocked", "failed") else 0
+        """0 delivered, waiting, or not finished by wish; 1 blocked, failed, or unchanged after a request for changes."""
+        return 1 if self.state in (verdict.BLOCKED, verdict.CHANGES, "failed") else 0
 
     def held(self, *states: str) -> list[PhaseState]:
         """The phases in one of the given states."""
@@ -58,20 +61,32 @@ def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunSta
         closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
         manifest = files.try_read_json(run_dir / name / "manifest.json")
         if closed:
-            phases[name] = PhaseState(name, PENDING, (f"comes after {closed[-1]}",), None, "none", manifest)
+            phases[name] = PhaseState(name, PENDING, (_why_pending(run_dir, closed, phases),), None, "none", "", "", (), manifest)
         elif manifest is None or not (run_dir / name / "REQUEST.md").is_file():
-            phases[name] = PhaseState(name, WORKING, ("work is left to do",), None, "none", None)
+            phases[name] = PhaseState(name, WORKING, (_why_working(run_dir, phase),), None, "none", "", "", (), None)
         else:
             found = verdict.judge(run_dir, name, phase.gate, policy)
-            phases[name] = PhaseState(name, found.state, found.reasons, found.digest, found.trust, manifest)
+            facts = (found.digest, found.trust, found.by, found.since, found.waived)
+            phases[name] = PhaseState(name, found.state, found.reasons, *facts, manifest)
     return RunState(run_dir.name, run_dir, _overall({phase.state for phase in phases.values()}, failed), phases)
+
+
+def _why_pending(run_dir: Path, closed: list[str], phases: Mapping[str, PhaseState]) -> str:
+    return f"comes after {closed[-1]}, which is {phases[closed[-1]].state} ({run_dir / closed[-1]})"
+
+
+def _why_working(run_dir: Path, phase: Phase) -> str:
+    """Which agents have not published an outcome."""
+    left = [agent.name for agent in phase.agents if not (run_dir / phase.name / "agents" / agent.name / "outcome.json").exists()]
+    return f"will run: {', '.join(left)}" if left else f"will be merged, checked and shown in {run_dir / phase.name / 'REQUEST.md'}"
 
 
 def _overall(states: set[str], failed: bool) -> str:
     if failed:
         return "failed"
-    if verdict.BLOCKED in states:
-        return "blocked"
+    for word in (verdict.BLOCKED, verdict.CHANGES):
+        if word in states:
+            return word
     if WORKING in states:
         return "running"
     return "waiting" if states - {verdict.OPEN} else "delivered"
@@ -82,7 +97,10 @@ def next_command(phase: PhaseState, run_dir: Path, command: Command) -> str:
     if phase.state in (verdict.WAITING, verdict.STALE):
         return f"touch {command.path(run_dir / phase.name / 'APPROVED')} && {command.go_on()}"
     if phase.state == verdict.BLOCKED:
-        return command.line("retry", config=(f"phase={phase.name}",))
+        failed = [agent for agent in (phase.manifest or {})["subject"]["agents"] if agent["status"] not in ("succeeded", "skipped")]
+        if failed:
+            return command.line("retry", config=(f"phase={phase.name}",))
+        return command.line("request_changes", config=(f"phase={phase.name}", "note=what should change"))
     return "" if phase.state == verdict.OPEN else command.go_on()
 
 
@@ -97,6 +115,10 @@ def as_json(state: RunState, command: Command) -> dict[str, Any]:
                 "reasons": list(phase.reasons),
                 "digest": phase.digest,
                 "trust": phase.trust,
+                "by": phase.by,
+                "since": phase.since,
+                "waivers": [{"item": item, "reason": reason} for item, reason in phase.waived],
+                "request": str(state.run_dir / phase.name / "REQUEST.md") if phase.manifest else None,
                 "next": next_command(phase, state.run_dir, command),
             }
             for phase in state.phases.values()

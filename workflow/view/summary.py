@@ -14,13 +14,14 @@ from workflow.plan.commandline import Command
 from workflow.view.state import WORKING, PhaseState, RunState, next_command
 
 NAMED = 3
+LABELS = ("made", "checked", "read", "approve", "mend", "start", "go on")
 
 
 def lines(state: RunState, command: Command) -> list[str]:
     """Five lines for each phase that holds the run, or five that say where the delivered project lies."""
     if state.state == "delivered":
         return _delivered(state, command)
-    held = state.held(verdict.BLOCKED, verdict.WAITING, verdict.STALE)
+    held = state.held(verdict.BLOCKED, verdict.CHANGES, verdict.WAITING, verdict.STALE)
     if not held or state.state == "failed":
         return _unfinished(state, command) + [line for phase in held for line in _held(state, phase, command)]
     return [line for phase in held for line in _held(state, phase, command)]
@@ -31,9 +32,10 @@ def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
     words = {
         verdict.WAITING: f"{phase.name} waits for your review ({phase.ribbon})",
         verdict.STALE: f"{phase.name} waits for your review again ({phase.ribbon}): {'; '.join(phase.reasons)}",
+        verdict.CHANGES: f"{phase.name}: {'; '.join(phase.reasons)}",
         verdict.BLOCKED: f"{phase.name} is blocked ({phase.ribbon}): {'; '.join(phase.reasons)}",
     }
-    last = "retry" if phase.state == verdict.BLOCKED else "approve"
+    last = {verdict.BLOCKED: "mend", verdict.CHANGES: "go on"}.get(phase.state, "approve")
     return [
         _line(state.run, words[phase.state]),
         _line("made", made(manifest)),
@@ -104,11 +106,7 @@ def plain(text: str) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    return (
-        f"{label}: {plain(text)}"
-        if label not in ("made", "checked", "read", "approve", "retry", "start", "go on")
-        else f"  {label + ':':9}{plain(text)}"
-    )
+    return f"{label}: {plain(text)}" if label not in LABELS else f"  {label + ':':9}{plain(text)}"
 
 
 def show(text_lines: list[str]) -> None:

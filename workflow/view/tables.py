@@ -25,24 +25,18 @@ def show_bundles(run_dir: Path, phase: str | None = None, format: str = "table")
     print_rows(rows, names, format)
 
 
-def show_status(run_dir: Path, record: dict[str, Any], format: str = "table") -> None:  # noqa: A002
+def show_status(run: str, record: dict[str, Any], format: str = "table") -> None:  # noqa: A002
     """Print the state of each phase with its reasons and the next command."""
     if format == "json":
         sys.stdout.write(files.pretty_json(record))
         return
-    rows = [
-        {
-            "phase": name,
-            "state": phase["state"],
-            "trust": phase["trust"],
-            "digest": phase["digest"],
-            "why": "; ".join(phase["reasons"]),
-            "next": phase["next"],
-        }
-        for name, phase in record["phases"].items()
-    ]
-    sys.stdout.write(f"{run_dir.name}: {record['state']}\n")
-    print_rows(rows, ["phase", "state", "trust", "digest", "why", "next"], "table")
+    rows = [phase | {"phase": name, "why": "; ".join(phase["reasons"])} for name, phase in record["phases"].items()]
+    sys.stdout.write(f"{run}: {record['state']}\n\n")
+    print_rows(rows, ["phase", "state", "trust", "since", "digest", "why"], "table")
+    following = {phase["next"]: None for phase in record["phases"].values() if phase["next"]}
+    for command in following:
+        sys.stdout.write(f"\nnext: {plain(command)}\n")
+        break
 
 
 def print_rows(rows: list[dict[str, Any]], names: Sequence[str], form: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import GitError, RunError
-from workflow.work import journal, outcomes, processes, sandbox, trees
+from workflow.work import journal, outcomes, processes, replies, sandbox, trees
 from workflow.work.journal import Attempt
 from workflow.work.runners import Runner, from_brief
 
@@ -122,11 +122,15 @@ def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]
 
 
 def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, tuple[str, ...]]:
-    """`ours` with an agent's commit merged in (over the base that its outcome records), or the files in conflict."""
+    """`ours` with an agent's commit merged in, or the files in conflict.
+
+    The base is found in the history, because `ours` need not hold all that the agent built on (its own parents'
+    commits come with it).
+    """
     theirs, recorded = outcome["result"], outcome["base"]
     if recorded["commit"] == ours.commit:
         return trees.Commit(theirs["commit"], theirs["tree"]), ()
-    merged = trees.merge(repo, ours.commit, theirs["commit"], recorded["commit"])
+    merged = trees.merge(repo, ours.commit, theirs["commit"])
     if merged.tree is None:
         return None, merged.conflicts
     return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), ()
@@ -180,10 +184,28 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)
     files.write_json(attempt.folder / "brief.json", job.brief)
-    trees.check_out(job.repo, base.commit, attempt.work.absolute() / "tree")
+    trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
     ended = _start(job, attempt, runner, prompt, protection)
     journal.ended(attempt, ended)
     return attempt
+
+
+def start_of(job: Job, base: trees.Commit) -> trees.Commit:
+    """The commit whose files the agent finds: its base; after feedback with its own reviewed result on top of it.
+
+    Where that result no longer merges with a base that has moved, the agent starts from the base alone.
+    """
+    previous = (job.brief["rework"] or {}).get("previous")
+    if not previous or not trees.exists(job.repo, previous["result"]["commit"]):
+        return base
+    if previous["base"]["tree"] == base.tree:
+        tree = previous["result"]["tree"]
+    else:
+        merged = trees.merge(job.repo, base.commit, previous["result"]["commit"], previous["base"]["commit"])
+        if merged.tree is None:
+            return base
+        tree = merged.tree
+    return trees.commit_tree(job.repo, tree, [base.commit], "the version that was reviewed", MERGE_DATE)
 
 
 def told(parent: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +256,7 @@ def _settle(job: Job, attempt: Attempt, base: trees.Commit) -> bool:
     ended = attempt.exit or {}
     status, errors = judge(ended, job.policy.timeout_s)
     record: dict[str, Any] = {"tree": None, "commit": None, "runner_version": from_brief(job.brief["runner"]).version}
+    answers = replies.take(tree, attempt.folder, job.brief["feedback"])
     try:
         snapshot = trees.snapshot(job.repo, base.commit, tree)
         links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]
@@ -248,7 +271,7 @@ def _settle(job: Job, attempt: Attempt, base: trees.Commit) -> bool:
             record |= {"tree": commit.tree, "commit": commit.commit}
     except GitError as error:
         status, errors = "failed", [*errors, f"the agent's tree cannot be read: {error}"]
-    journal.settled(attempt, record | {"status": status, "errors": errors})
+    journal.settled(attempt, record | {"status": status, "errors": errors, "feedback": answers})
     trees.remove(attempt.work)
     return True
 

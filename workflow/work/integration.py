@@ -8,7 +8,7 @@ from typing import Any
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import intake as intakes
-from workflow.work import agents, outcomes, trees
+from workflow.work import adoptions, agents, outcomes, trees
 
 START_DATE = "2000-01-01T00:00:00Z"
 
@@ -84,6 +84,14 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
             continue
         now = joined
         touched |= {item["path"]: name for item in outcome["artifacts"]} | dict.fromkeys(outcome["deleted"], name)
+    adopted = adoptions.read_all(run_dir, phase)
+    for item in adopted:
+        joined, clashing = agents.join(repo, now, item, f"{phase}: merge the commit of {item['by']}")
+        if joined is None:
+            others = sorted({touched[path] for path in clashing if path in touched})
+            conflicts.append({"files": list(clashing), "between": [*others, f"human {item['by']}"]})
+            continue
+        now = joined
     merge = {
         "phase": phase,
         "status": "conflict" if conflicts else "merged",
@@ -91,6 +99,7 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
         "commit": now.commit,
         "tree": now.tree,
         "agents": rows,
+        "adoptions": adopted,
         "conflicts": conflicts,
         "changes": agents.described(repo, start.commit, now.commit),
     }

@@ -60,8 +60,8 @@ class Attempt:
 def attempts(agent_dir: Path) -> list[Attempt]:
     """All attempts of an agent in their order."""
     folder = agent_dir / "attempts"
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return [Attempt(folder / name) for name in sorted(names) if re.fullmatch(r"[0-9]{3,}", name)]
+    names = [path.name for path in folder.iterdir() if re.fullmatch(r"[0-9]{3,}", path.name)] if folder.is_dir() else []
+    return [Attempt(folder / name) for name in sorted(names, key=int)]
 
 
 def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:

@@ -42,6 +42,7 @@ def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Com
         "deleted": [],
         "usage": dict(UNKNOWN_USAGE),
         "sandbox": None,
+        "feedback": [],
         "log": None,
     }
 
@@ -64,6 +65,7 @@ def from_attempt(
         "artifacts": [item for item in changed if item["change"] != "deleted"],
         "deleted": [item["path"] for item in changed if item["change"] == "deleted"],
         "sandbox": began.get("sandbox"),
+        "feedback": settled.get("feedback", []),
         "log": f"attempts/{attempt.folder.name}/output.log",
     }
 

@@ -90,15 +90,18 @@ def die_with_parent() -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> collections.abc.Iterator[None]:
-    """Within, TERM, INT and HUP raise Interrupted in the main thread."""
+    """Within, the first TERM, INT or HUP raises Interrupted in the main thread; later ones must not disturb the killing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
     def stop(number: int, _frame: object) -> None:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
         raise Interrupted(number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import jinja2
+
+from workflow.errors import RunError
 from workflow.plan.briefs import PROMPTS
 from workflow.work import trees
 from workflow.work.runners import templates
@@ -16,7 +20,7 @@ TEXT_SUFFIXES = {".md", ".yaml", ".yml", ".toml", ".txt", ".rst", ".mmd"}
 
 
 def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents: list[dict[str, Any]]) -> str:
-    """The prompt of one attempt as Markdown. jinja2.UndefinedError for a placeholder that does not exist.
+    """The prompt of one attempt as Markdown. RunError for a placeholder that does not exist, or another fault of a template.
 
     Upstream documents (Markdown, YAML, TOML, plain text) are quoted with their contents, at most 24 kB each and
     160 kB together; all other files are named.
@@ -37,7 +41,10 @@ def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents:
         "feedback": brief["feedback"],
         "files": trees.files(repo, base)[:LISTED],
     }
-    return templates.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
+    try:
+        return templates.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
+    except jinja2.TemplateError as error:
+        raise RunError(f"{PROMPTS}/{brief['role']}.md.j2: the prompt template cannot be rendered: {error}") from error
 
 
 def _documents(repo: Path, base: str) -> list[dict[str, Any]]:
@@ -48,9 +55,9 @@ def _documents(repo: Path, base: str) -> list[dict[str, Any]]:
         if total >= TOTAL_LIMIT:
             break
         content = trees.read_file(repo, base, path)
-        text = content[: min(FILE_LIMIT, TOTAL_LIMIT - total)].decode("utf-8", "replace")
-        total += len(text)
-        found.append({"path": path, "content": text, "truncated": len(content) > len(text.encode())})
+        limit = min(FILE_LIMIT, TOTAL_LIMIT - total)
+        total += len(content[:limit])
+        found.append({"path": path, "content": _beginning(content, limit, "replace"), "truncated": len(content) > limit})
     return found
 
 
@@ -58,7 +65,12 @@ def _attachment(folder: Path, name: str) -> dict[str, Any]:
     """An attachment with its text; empty where it is not UTF-8 text."""
     content = (folder / name).read_bytes()
     try:
-        text = content[:FILE_LIMIT].decode("utf-8")
+        text = _beginning(content, FILE_LIMIT, "strict")
     except UnicodeDecodeError:
         return {"path": name, "content": "(not a text file)", "truncated": False}
     return {"path": name, "content": text, "truncated": len(content) > FILE_LIMIT}
+
+
+def _beginning(content: bytes, limit: int, errors: str) -> str:
+    """The first `limit` bytes as text, without the part of a character that the cut may leave at the end."""
+    return codecs.getincrementaldecoder("utf-8")(errors).decode(content[:limit], final=len(content) <= limit)

@@ -80,9 +80,12 @@ def wrap(protection: str, command: Sequence[str], room: Room, workdir: Path, rea
     words = ["bwrap", *BASE]
     for place in sorted({place.resolve() for place in hidden if place.is_dir()}):
         words += ["--tmpfs", str(place)]
+    bound: list[Path] = []
     for place in _readable(command, reads, path):
-        if any(place.is_relative_to(cover.resolve()) for cover in hidden):
+        inside = any(place.is_relative_to(outer) for outer in bound)  # bwrap cannot bind over a link, such as .venv/bin/python
+        if not inside and any(place.is_relative_to(cover.resolve()) for cover in hidden):
             words += ["--ro-bind", str(place), str(place)]
+            bound.append(place)
     for place in (room.tree, room.home, room.tmp):
         words += ["--bind", str(place), str(place)]
     return [*words, "--chdir", str(room.tree), "--", *command]

@@ -87,7 +87,8 @@ def git(
         raise GitError("git is not installed; install git >= 2.38") from error
     if done.returncode not in ok:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise GitError(f"git {words[0]} failed (exit code {done.returncode}): {said[-1]}")
+        first = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
+        raise GitError(f"git {words[0]} failed (exit code {done.returncode}): {first}")
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
@@ -114,7 +115,10 @@ def import_source(repo: Path, source: str, ref: str | None) -> Commit:
         if not ref or not re.fullmatch(r"[0-9a-fA-F]{7,40}", ref):
             raise
         git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+refs/*:refs/phasegate/all/*", repo=repo)
-        git("update-ref", "refs/phasegate/source", git("rev-parse", "--verify", f"{ref}^{{commit}}", repo=repo).strip(), repo=repo)
+        found = git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", repo=repo, ok=(0, 1)).strip()
+        if not found:
+            raise GitError(f"there is no commit `{ref}` in {source}") from None
+        git("update-ref", "refs/phasegate/source", found, repo=repo)
     return resolve(repo, "refs/phasegate/source")
 
 
@@ -216,7 +220,7 @@ def read_objects(repo: Path, names: list[str]) -> Iterator[bytes]:
             assert process.stdout is not None
             for name in names:
                 head = process.stdout.readline().split()
-                if len(head) != 3 or head[1] == b"missing":
+                if len(head) != 3 or not head[2].isdigit():
                     raise GitError(f"{repo}: there is no object {name}")
                 yield process.stdout.read(int(head[2]))
                 process.stdout.read(1)
@@ -247,17 +251,23 @@ def diffstat(repo: Path, old: str, new: str) -> list[tuple[str, int | None, int 
     return rows
 
 
-def merge(repo: Path, ours: str, theirs: str, base: str) -> Merge:
+def merge(repo: Path, ours: str, theirs: str, base: str | None = None) -> Merge:
     """Three-way merge of two commits over the given base, in memory.
 
     `merge-tree` of git 2.38 and 2.39 finds the base itself, so our side is first written again as a child of `base`
-    (DESIGN: re-parenting); `theirs` must descend from `base`.
+    (DESIGN: re-parenting); `theirs` must descend from `base`. Without a base, git finds it in the history.
     """
+    if base is None:
+        return _merge_tree(repo, ours, theirs)
     tree = resolve(repo, ours).tree
     if tree == resolve(repo, base).tree:
         return Merge(resolve(repo, theirs).tree)
     left = commit_tree(repo, tree, [base], "merge base", "2000-01-01T00:00:00Z").commit
     right = commit_tree(repo, resolve(repo, theirs).tree, [base], "merge base", "2000-01-01T00:00:01Z").commit
+    return _merge_tree(repo, left, right)
+
+
+def _merge_tree(repo: Path, left: str, right: str) -> Merge:
     lines = git("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", left, right, repo=repo, ok=(0, 1)).split("\0")
     names = [line for line in lines[1:] if line]
     return Merge(None, tuple(sorted(set(names)))) if names else Merge(lines[0].strip())
@@ -265,19 +275,14 @@ def merge(repo: Path, ours: str, theirs: str, base: str) -> Merge:
 
 def remove(folder: Path) -> None:
     """Remove a folder that an agent may have made hard to remove; nothing that a link names is followed."""
-    if folder.is_symlink():
+    if folder.is_symlink() or folder.is_file():
         folder.unlink()
         return
     if not folder.exists():
         return
-
-    def unlock(_function: object, path: str, _error: object) -> None:
-        parent = os.path.dirname(path)
-        os.chmod(parent, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-
-    shutil.rmtree(folder, onerror=unlock)
+    folder.chmod(0o700)
+    for inside, names, _ in os.walk(folder):
+        for path in (os.path.join(inside, name) for name in names):
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)  # before os.walk enters it
+    shutil.rmtree(folder)

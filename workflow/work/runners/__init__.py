@@ -39,5 +39,5 @@ def from_brief(spec: Mapping[str, Any]) -> Runner:
     if spec["name"] == "scaffold" and "command" not in spec:
         program = str(ROOT / "scripts" / "scaffold.py")
         command = (sys.executable, program, "--brief", "{brief}")
-        return Runner("scaffold", command, "file", (), (ROOT,), __version__)
+        return Runner("scaffold", command, "file", (), (ROOT / "workflow", ROOT / "scripts"), __version__)
     return Runner(spec["name"], tuple(spec["command"]), spec.get("prompt", "stdin"), tuple(spec.get("env", ())))

@@ -44,7 +44,7 @@ def _proved(tree: Path, brief: dict[str, Any]) -> tuple[list[dict[str, Any]], li
         result = results.get(name)
         proved = result is not None and result["status"] == "pass"
         item = {"text": text.format(target=brief["intake"]["testing"]["coverage_target"]), "proved": proved, "link": "", "phase": ""}
-        if result is not None:
+        if result is not None and result["exit_code"] is not None:
             path = f"release/evidence/{result['phase']}.{name}.json"
             files.write_json(tree / path, result)
             written.append(path)

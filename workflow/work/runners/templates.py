@@ -20,8 +20,12 @@ import jinja2
 LIBRARIES = {
     "tests", "src", "data", "flask", "werkzeug", "waitress", "markupsafe", "click", "itsdangerous", "blinker", "pandas",
     "numpy", "scipy", "matplotlib", "sklearn", "joblib", "pytest", "pytest_cov", "coverage", "pluggy", "iniconfig",
-    "packaging", "pygments", "jinja2", "ruff", "threadpoolctl", "setuptools", "pip", "conftest", "dateutil", "six", "pytz", "pil", "cycler", "kiwisolver", "contourpy", "pyparsing", "fonttools", "plain_figures",
+    "packaging", "pygments", "jinja2", "ruff", "threadpoolctl",
+    "setuptools", "pip", "conftest",
+    "dateutil", "six", "pytz", "pil", "cycler", "kiwisolver", "contourpy", "pyparsing", "fonttools", "plain_figures",
 }  # fmt: skip
+
+ACRONYMS = {"ai", "api", "csv", "html", "http", "json", "ml", "pdf", "sql", "ui", "url", "xml"}
 
 
 def environment(folder: Path | None = None) -> jinja2.Environment:
@@ -106,7 +110,8 @@ def package_name(name: str) -> str:
 def context(intake: dict[str, Any]) -> dict[str, Any]:
     """What every scaffold template may use: `intake`, `project`, `package`, `title`."""
     project = intake["project"]
-    title = re.sub(r"[._-]+", " ", project["name"]).strip().title()
+    words = [word for word in re.split(r"[._-]+", project["name"]) if word]
+    title = " ".join(word.upper() if word.lower() in ACRONYMS else word[0].upper() + word[1:] for word in words)
     return {"intake": intake, "project": project, "package": package_name(project["name"]), "title": title}
 
 

@@ -1,0 +1,196 @@
+"""Commands that look or decide: each is settled while the Snakefile is parsed and ends the call with its exit code.
+
+They build no DAG, so they answer in the time that Snakemake needs to start, and need no lock: they may run while a
+run is going on. `rollback` and `restore` move files of the run, so they become its writer first.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workflow.call.model import Call
+from workflow.errors import UsageError
+from workflow.gate import approvals, feedback, people, rollback, verdict
+from workflow.plan.commandline import PARAMETERS
+from workflow.view import changes, logs, proofs, state, summary, tables
+
+
+@dataclass(frozen=True)
+class Act:
+    """One command: what it does (returning the exit code), the parameters it reads, whether it writes the run.
+
+    What `decides` is left alone by a dry run.
+    """
+
+    perform: Callable[[Call], int]
+    reads: tuple[str, ...]
+    writes: bool = False
+    decides: bool = False
+
+
+def chosen(targets: list[str]) -> str | None:
+    """The command among the targets. UsageError where it stands beside other targets."""
+    named = [target for target in targets if target in ACTS]
+    if named and len(targets) > 1:
+        raise UsageError(f"`{named[0]}` stands alone: type it without {', '.join(other for other in targets if other != named[0])}")
+    return named[0] if named else None
+
+
+def check_parameters(call: Call) -> None:
+    """UsageError for a parameter that nothing in this call reads."""
+    names = call.line.targets or ["all"]
+    readers = {name: ACTS[name].reads if name in ACTS else (*WORKING.get(name, ()), "confirm") for name in names}
+    read = {parameter for parameters in readers.values() for parameter in parameters}
+    for name in call.line.raw:
+        if name in PARAMETERS and name not in read:
+            known = ", ".join(sorted(read)) or "none"
+            raise UsageError(f"--config {name}=...: `{' '.join(names)}` does not read `{name}`; it reads: {known}")
+
+
+def status(call: Call) -> int:
+    """Say where the run stands, phase by phase."""
+    _require_run(call)
+    record = state.as_json(call.state(), call.command)
+    tables.show_status(call.run, record, _format(call))
+    return 0
+
+
+def bundles(call: Call) -> int:
+    """List the bundles."""
+    _require_run(call)
+    tables.show_bundles(call.run_dir, call.line.raw.get("phase"), _format(call))
+    return 0
+
+
+def verify(call: Call) -> int:
+    """Recompute what every phase claims; 1 where anything does not verify."""
+    _require_run(call)
+    after = {name: list(phase.after) for name, phase in call.plan.phases.items()}
+    verdicts = {name: call.judge(name) for name in call.plan.phases}
+    return proofs.show(call.run_dir, after, verdicts, _format(call))
+
+
+def diff(call: Call) -> int:
+    """Show the change of a phase."""
+    _require_run(call)
+    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES, verdict.OPEN)[-1:])
+    against = call.line.choice("against", ["base", "reviewed"], "base")
+    return changes.show(call.run_dir, phase, against)
+
+
+def log(call: Call) -> int:
+    """Show the log of an agent's newest attempt, and follow it while it works."""
+    _require_run(call)
+    agents = {agent.rule: agent for agent in call.plan.agents()}
+    agent = agents[call.line.choice("agent", list(agents))]
+    return logs.show(call.run_dir / agent.phase / "agents" / agent.name, call.line.flag("follow"))
+
+
+def approve(call: Call) -> int:
+    """Approve what the request of a phase shows."""
+    _require_run(call)
+    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES))
+    if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
+        raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
+    by = people.name(call.line.text("by"))
+    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), by, call.line.text("note"), call.line.text("waive"))
+    print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")
+    for item, reason in given.waivers:
+        print(f"waived:   {item}: {reason}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def request_changes(call: Call) -> int:
+    """Ask the agents of a phase for changes."""
+    _require_run(call)
+    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES))
+    known = [agent.name for agent in call.plan.phases[phase].agents]
+    agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
+    for name in agents:
+        if name not in known:
+            raise UsageError(f"--config agents={call.line.text('agents')}: unknown agent `{name}`; known: {', '.join(known)}")
+    if not (call.run_dir / phase / "manifest.json").is_file():
+        raise UsageError(f"{phase} has made no request yet; run snakemake first")
+    path = feedback.write(call.run_dir, phase, call.line.text("note"), agents, people.name(call.line.text("by")))
+    print(f"asked:    {', '.join(agents or known)} of {phase}, in {path}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def roll_back(call: Call) -> int:
+    """Go back to the gate of a phase."""
+    _require_run(call)
+    to = call.line.choice("to", list(call.plan.phases))
+    later = [name for name in call.plan.phases if to in call.plan.upstream(name)]
+    apply = call.line.flag("apply", True) and call.writes
+    rollback.preview(call.run_dir, to, later, apply)
+    if not apply:
+        print(f"go back:  {call.command.line('rollback', config=(f'to={to}',))}")
+        return 0
+    advisory = rollback.apply(call.run_dir, to, later, call.command)
+    print(f"advisory: {advisory}")
+    print(f"undo:     {call.command.line('restore', config=(f'from={advisory.name}',))}")
+    return 0
+
+
+def restore(call: Call) -> int:
+    """Undo a rollback."""
+    _require_run(call)
+    names = sorted(path.name for path in call.run_dir.glob("ROLLBACK_*.md"))
+    if not names:
+        raise UsageError(f"{call.run_dir} has no ROLLBACK_*.md: there is nothing to restore")
+    advisory = call.line.choice("from", names, names[-1] if len(names) == 1 else None)
+    rollback.restore(call.run_dir, call.run_dir / advisory)
+    print(f"restored what {advisory} had put away")
+    return 0
+
+
+def _require_run(call: Call) -> None:
+    if not (call.run_dir / "run.json").is_file():
+        raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
+
+
+def _format(call: Call) -> str:
+    return call.line.choice("format", ["table", "json"], "table")
+
+
+def _phase(call: Call, held: list[state.PhaseState]) -> str:
+    """The phase that is meant: the one that is named, else the only one that waits."""
+    if "phase" in call.line.raw:
+        return call.line.choice("phase", list(call.plan.phases))
+    names = [phase.name for phase in held if phase.manifest]
+    if len(names) != 1:
+        which = f"several phases wait: {', '.join(names)}" if names else "no phase waits"
+        raise UsageError(f"{which}; name one with --config phase=...: {', '.join(call.plan.phases)}")
+    return names[0]
+
+
+def perform(call: Call, name: str) -> int:
+    """Carry out a command; returns the exit code."""
+    if call.line.dry_run and ACTS[name].decides:
+        print(f"{name}: a dry run decides nothing; leave out -n")
+        return 0
+    code = ACTS[name].perform(call)
+    if ACTS[name].writes and call.writes:
+        now = call.state()
+        summary.status_file(call.run_dir, state.as_json(now, call.command))
+        summary.show(summary.lines(now, call.command))
+    sys.stdout.flush()
+    return code
+
+
+ACTS = {
+    "status": Act(status, ("format",)),
+    "bundles": Act(bundles, ("phase", "format")),
+    "verify": Act(verify, ("format",)),
+    "diff": Act(diff, ("phase", "against")),
+    "logs": Act(log, ("agent", "follow")),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive"), decides=True),
+    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
+    "rollback": Act(roll_back, ("to", "apply"), writes=True),
+    "restore": Act(restore, ("from",), writes=True, decides=True),
+}
+WORKING = {"quickstart": ("type", "name"), "retry": ("phase", "agent"), "adopt": ("phase", "by")}

@@ -1,0 +1,138 @@
+"""Approvals: a person's decision as a canonical in-toto Statement that names exactly what was shown.
+
+`APPROVED` holds one Statement (https://in-toto.io/Statement/v1): its subject is the digest of the phase, its predicate
+says decision, run, phase, by, at, note and waivers. It is canonical JSON (sorted keys, no blanks) and one line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.errors import UsageError
+from workflow.gate import feedback, history
+from workflow.proof import verification
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:phasegate:approval:v1"
+MARKER = "APPROVED"
+HEX = set("0123456789abcdef")
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a marker says: the digest that it names, who gave it, when, and what was waived (item -> reason)."""
+
+    digest: str
+    by: str = ""
+    at: str = ""
+    note: str = ""
+    waivers: tuple[tuple[str, str], ...] = ()
+
+
+def parse(content: bytes) -> Approval | None:
+    """The approval in a marker: a Statement, or 64 hexadecimal digits; None for anything else."""
+    text = content.decode("utf-8", "replace").strip()
+    if len(text) == 64 and set(text) <= HEX:
+        return Approval(text)
+    try:
+        statement = json.loads(text)
+        predicate, subjects = statement["predicate"], statement["subject"]
+        right = statement["_type"] == STATEMENT_TYPE and statement["predicateType"] == PREDICATE_TYPE
+        if not right or len(subjects) != 1 or predicate["decision"] != "approved":
+            return None
+        given = [(str(item["item"]), str(item["reason"]).strip()) for item in predicate.get("waivers", [])]
+        waivers = tuple((item, reason) for item, reason in given if reason)
+        by, at, note = (str(predicate.get(key, "")) for key in ("by", "at", "note"))
+        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, waivers)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def statement(run: str, phase: str, approval: Approval) -> bytes:
+    """The bytes of a marker for an approval."""
+    predicate = {
+        "decision": "approved",
+        "run": run,
+        "phase": phase,
+        "by": approval.by,
+        "at": approval.at,
+        "note": approval.note,
+        "waivers": [{"item": item, "reason": reason} for item, reason in approval.waivers],
+    }
+    subject = [{"name": f"{run}/{phase}", "digest": {"sha256": approval.digest}}]
+    made = {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": PREDICATE_TYPE, "predicate": predicate}
+    return files.canonical_json(made) + b"\n"
+
+
+def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, waive: str) -> Approval:
+    """Write APPROVED for what REQUEST.md shows. UsageError, and no file, where that is not what is there now.
+
+    Everything that blocks the gate must be named in `waive` (`item=reason; item=reason`); a waiver of something that
+    does not block is refused, too.
+    """
+    digest, problems = verification.verify_phase(run_dir, phase, after)
+    shown = history.read(run_dir, phase)["shown"]
+    if problems or digest is None:
+        wrong = "; ".join(problems)
+        raise UsageError(f"{phase} is not what REQUEST.md shows: {wrong}; run snakemake again, then read and approve the new request")
+    if not shown or shown[-1]["digest"] != digest:
+        raise UsageError(f"{phase}: this content has not been shown yet; run snakemake again")
+    subject = files.read_json(run_dir / phase / "manifest.json")["subject"]
+    if feedback.pending(run_dir, phase, subject):
+        marker = run_dir / phase / feedback.MARKER
+        raise UsageError(f"{phase}: changes were requested in {marker}; run snakemake to have them made, or delete that file")
+    waivers = _waivers(waive, {item.id: item.text for item in blockers(subject)}, phase)
+    approval = Approval(digest, by, files.now(), note, tuple(waivers))
+    files.write_bytes(run_dir / phase / MARKER, statement(run_dir.name, phase, approval))
+    return approval
+
+
+def _waivers(waive: str, wrong: Mapping[str, str], phase: str) -> list[tuple[str, str]]:
+    """The waivers in `item=reason; item=reason`, held against what blocks the gate."""
+    given: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in waive.split(";"))):
+        item, equals, reason = part.partition("=")
+        if not equals or not reason.strip():
+            raise UsageError(f"waive: `{part}` gives no reason; write item=reason; item=reason")
+        if item.strip() not in wrong:
+            raise UsageError(f"waive: `{item.strip()}` does not block {phase}; what blocks it: {', '.join(wrong) or 'nothing'}")
+        given[item.strip()] = reason.strip()
+    missing = [item for item in wrong if item not in given]
+    if missing:
+        example = "; ".join(f"{item}=why" for item in missing)
+        facts = "; ".join(wrong[item] for item in missing)
+        raise UsageError(f'{phase} is blocked: {facts}. Mend it, or approve with a reason for each: waive="{example}"')
+    return sorted(given.items())
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """One thing that keeps a gate closed: the id under which it can be waived, and a sentence."""
+
+    id: str
+    text: str
+
+
+def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
+    """What is wrong with what was shown."""
+    found = []
+    for agent in subject["agents"]:
+        if agent["status"] != "succeeded":
+            found.append(Blocker(f"agent:{agent['name']}", f"agent {agent['name']}: {agent['status'].replace('_', ' ')}"))
+    for clash in subject["conflicts"]:
+        names = " and ".join(clash["between"])
+        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {', '.join(clash['files'])}"))
+    validation = subject["validation"]
+    for row in validation["artifacts"]:
+        if row["required"] and not row["found"]:
+            found.append(Blocker(f"artifact:{row['pattern']}", f"required artifact is missing: {row['pattern']}"))
+    words = {"fail": "failed", "unknown": "could not run (unknown is not a pass)"}
+    for check in validation["checks"]:
+        if check["status"] != "pass":
+            found.append(Blocker(f"check:{check['name']}", f"check {check['name']} {words.get(check['status'], check['status'])}"))
+    return found

@@ -1,0 +1,160 @@
+"""Feedback: what a person wants changed in a phase, what was reviewed when they said it, and what was answered.
+
+`CHANGES_REQUESTED` is written by `snakemake request_changes`, or by hand: a YAML mapping with `items` and `agents`, a
+list of items, or plain text with one item a line. `history/feedback/<phase>.json` keeps each round: the items, whom
+they are for, the version that was reviewed (so that the agents start from it), and whether a request has answered it.
+An answered round stays part of the briefs of the agents that it was for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflow import files
+from workflow.errors import UsageError
+
+MARKER = "CHANGES_REQUESTED"
+LIMIT = 1 << 20
+
+
+def read(path: Path) -> tuple[str, dict[str, Any]] | None:
+    """(sha256, feedback) of a CHANGES_REQUESTED, or None where there is none. UsageError for one that cannot be used."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path}: is not a plain file; write one with the changes that you want")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(content) > LIMIT:
+        raise UsageError(f"{path}: is larger than {LIMIT} bytes")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text") from error
+    found = _parse(text)
+    if not found["items"]:
+        raise UsageError(f"{path}: says no change; write one a line, or delete the file")
+    return files.sha256_bytes(content), found
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        data = text
+    if isinstance(data, dict) and isinstance(data.get("items"), list):
+        items, agents = data["items"], data.get("agents") or []
+        extra = {key: str(data.get(key) or "") for key in ("by", "at", "digest")}
+    elif isinstance(data, list):
+        items, agents, extra = data, [], {}
+    else:
+        items, agents, extra = text.splitlines(), [], {}
+    return {"items": _items(items), "agents": [str(name) for name in agents], **extra}
+
+
+def _items(raw: list[Any]) -> list[dict[str, str]]:
+    """The items with their ids: given ones, else F1, F2, ..."""
+    found: list[dict[str, str]] = []
+    for entry in raw:
+        given = entry if isinstance(entry, dict) else {}
+        text = str(given.get("text", "") if given else entry).strip().removeprefix("- ").removeprefix("* ").strip()
+        if text and entry is not None:
+            found.append({"id": str(given.get("id") or f"F{len(found) + 1}"), "text": text})
+    return found
+
+
+def write(run_dir: Path, phase: str, note: str, agents: list[str], by: str) -> Path:
+    """Write CHANGES_REQUESTED; each line of the note is an item. UsageError for an empty note."""
+    items = [line.strip().removeprefix("- ").removeprefix("* ") for line in note.splitlines() if line.strip()]
+    if not items:
+        raise UsageError('request_changes needs note="what should change" (or note_file=FILE)')
+    digest = (run_dir / phase / "digest").read_text(encoding="ascii").strip()
+    record = {"agents": agents, "at": files.now(), "by": by, "digest": digest, "items": _items(items)}
+    files.write_text(run_dir / phase / MARKER, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100))
+    return run_dir / phase / MARKER
+
+
+def path_of(run_dir: Path, phase: str) -> Path:
+    """Where the rounds of a phase are kept."""
+    return run_dir / "history" / "feedback" / f"{phase}.json"
+
+
+def rounds(run_dir: Path, phase: str) -> list[dict[str, Any]]:
+    """All rounds of feedback on a phase, oldest first."""
+    return (files.try_read_json(path_of(run_dir, phase)) or {}).get("rounds", [])
+
+
+def settle(run_dir: Path, phase: str, agents: list[str]) -> list[dict[str, Any]]:
+    """The rounds as CHANGES_REQUESTED makes them now; nothing is written.
+
+    A new one is added with what was reviewed; one that was withdrawn before it was answered is dropped. UsageError for
+    agents that the phase does not have.
+    """
+    manifest = files.try_read_json(run_dir / phase / "manifest.json")
+    found = read(run_dir / phase / MARKER)
+    kept = rounds(run_dir, phase)
+    if kept and not kept[-1]["answered"] and (found is None or found[0] != kept[-1]["sha256"]):
+        kept = kept[:-1]
+    if found is None or manifest is None or found[0] in {entry["sha256"] for entry in kept}:
+        return kept
+    sha256, wanted = found
+    unknown = [name for name in wanted["agents"] if name not in agents]
+    if unknown:
+        raise UsageError(f"{run_dir / phase / MARKER}: names unknown agent `{unknown[0]}`; known: {', '.join(agents)}")
+    return [*kept, _round(run_dir, phase, sha256, wanted, agents, manifest)]
+
+
+def keep(run_dir: Path, phase: str, settled: list[dict[str, Any]]) -> None:
+    """Write the rounds where they changed."""
+    if settled != rounds(run_dir, phase):
+        files.write_json(path_of(run_dir, phase), {"rounds": settled})
+
+
+def _round(run_dir: Path, phase: str, sha256: str, wanted: dict[str, Any], agents: list[str], manifest: Any) -> dict[str, Any]:
+    merge = files.read_json(run_dir / phase / "merge.json")
+    reviewed = {}
+    for name in agents:
+        outcome = files.try_read_json(run_dir / phase / "agents" / name / "outcome.json") or {}
+        if outcome.get("result"):
+            reviewed[name] = {"result": outcome["result"], "base": outcome["base"]}
+    return {
+        "sha256": sha256,
+        "items": wanted["items"],
+        "agents": wanted["agents"] or agents,
+        "by": wanted.get("by", ""),
+        "at": wanted.get("at", "") or files.now(),
+        "reviewed": {"digest": manifest["digest"], "commit": merge["commit"], "tree": merge["tree"], "agents": reviewed},
+        "answered": False,
+    }
+
+
+def for_agent(settled: list[dict[str, Any]], agent: str) -> dict[str, Any] | None:
+    """What the newest round that was for this agent tells it: `items`, and `previous`, the result it starts from."""
+    mine = [entry for entry in settled if agent in entry["agents"]]
+    if not mine:
+        return None
+    return {"items": mine[-1]["items"], "round": mine[-1]["sha256"], "previous": mine[-1]["reviewed"]["agents"].get(agent)}
+
+
+def pending(run_dir: Path, phase: str, subject: Mapping[str, Any]) -> str:
+    """Why a CHANGES_REQUESTED keeps the gate closed: not answered yet, or answered without a change; empty where none does."""
+    try:
+        found = read(run_dir / phase / MARKER)
+    except UsageError as error:
+        return str(error)
+    if found is None:
+        return ""
+    answered = subject.get("feedback") or {}
+    if answered.get("sha256") != found[0]:
+        return "changes were requested"
+    return "changes were requested, and nothing was changed" if answered["unchanged"] else ""
+
+
+def mark_answered(run_dir: Path, phase: str, sha256: str) -> None:
+    """Note that a request has answered a round."""
+    kept = [entry | {"answered": True} if entry["sha256"] == sha256 else entry for entry in rounds(run_dir, phase)]
+    files.write_json(path_of(run_dir, phase), {"rounds": kept})

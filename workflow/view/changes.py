@@ -1,0 +1,35 @@
+"""`diff`: the change of a phase, with git's colours and a pager on a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow import files
+from workflow.errors import UsageError
+from workflow.gate import feedback
+from workflow.work import trees
+
+
+def show(run_dir: Path, phase: str, against: str) -> int:
+    """Show what a phase changed since its base, or since it was last reviewed. UsageError where there is nothing yet."""
+    merge = files.try_read_json(run_dir / phase / "merge.json")
+    if merge is None:
+        raise UsageError(f"{phase} has no merged result yet; run snakemake first")
+    old = merge["base"]["commit"]
+    if against == "reviewed":
+        answered = feedback.rounds(run_dir, phase)
+        if not answered:
+            raise UsageError(f"no changes were requested in {phase}, so no version of it was reviewed before this one")
+        old = answered[-1]["reviewed"]["commit"]
+    terminal = sys.stdout.isatty()
+    colour = "always" if terminal and "NO_COLOR" not in os.environ else "never"
+    options = ["--stat", "-p", f"--color={colour}", "--no-ext-diff", "--no-textconv", "--find-renames"]
+    command = ["git", *trees.QUIET, "--git-dir", str(run_dir / "project.git"), "diff", *options, old, merge["commit"]]
+    env = trees.environment()
+    if terminal:
+        command.insert(1, "--paginate")
+        env |= {"LESS": os.environ.get("LESS", "FRX"), "GIT_PAGER": os.environ.get("PAGER", "less")}
+    return subprocess.run(command, env=env, check=False).returncode

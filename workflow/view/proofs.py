@@ -1,0 +1,70 @@
+"""`verify`: per phase, what was recomputed and whether it holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate.verdict import Verdict
+from workflow.proof import verification
+from workflow.view.summary import plain
+from workflow.work import trees
+
+
+def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:
+    """One row per phase that made a request: verified or not, what differs, its digest and who approved it.
+
+    Recomputed are the hash of every file in the bundle, the digest, the chain of upstream digests, and the tree in
+    the repository.
+    """
+    rows = []
+    for phase, names in after.items():
+        if not (run_dir / phase / "manifest.json").exists() and not (run_dir / "bundles" / f"{phase}.zip").exists():
+            continue
+        digest, problems = verification.verify_phase(run_dir, phase, names)
+        problems += _tree_problems(run_dir, phase)
+        found = verdicts[phase]
+        rows.append(
+            {
+                "phase": phase,
+                "verified": not problems,
+                "problems": problems,
+                "digest": digest,
+                "gate": found.state,
+                "trust": found.trust,
+                "by": found.by,
+                "waivers": [{"item": item, "reason": reason} for item, reason in found.waived],
+            }
+        )
+    return rows
+
+
+def _tree_problems(run_dir: Path, phase: str) -> list[str]:
+    """Whether project.git holds the tree that the manifest names, under the phase's ref."""
+    manifest = files.try_read_json(run_dir / phase / "manifest.json") or {}
+    wanted = (manifest.get("subject") or {}).get("tree")
+    try:
+        found = trees.resolve(run_dir / "project.git", f"refs/phases/{phase}").tree
+    except trees.GitError as error:
+        return [f"project.git: {error}"]
+    return [] if found == wanted else [f"project.git: refs/phases/{phase} holds another tree than the manifest names"]
+
+
+def show(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[str, Verdict], form: str) -> int:
+    """Print `verify_run` as lines or as JSON; 1 where anything does not verify."""
+    rows = verify_run(run_dir, after, verdicts)
+    if form == "json":
+        sys.stdout.write(files.pretty_json({"run": run_dir.name, "phases": rows, "verified": all(row["verified"] for row in rows)}))
+    else:
+        for row in rows:
+            words = "verified" if row["verified"] else "DOES NOT VERIFY"
+            approval = f"gate {row['gate']}, trust {row['trust']}" + (f", by {plain(row['by'])}" if row["by"] else "")
+            print(f"{row['phase']}: {words}, digest {(row['digest'] or 'unknown')[:12]}, {approval}")
+            for text in row["problems"]:
+                print(f"  - {plain(text)}")
+        if not rows:
+            print(f"{run_dir.name}: no phase has made a request yet")
+    return 0 if all(row["verified"] for row in rows) else 1

@@ -1,0 +1,61 @@
+"""Adoptions: a person's own commit in `project/`, taken into a phase as an outcome of kind `human`.
+
+`<phase>/adoptions/001.json` records who, when, the commit and the commit it was made on; the phase's merge joins it
+after the agents' commits, three-way over that recorded base.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.errors import UsageError
+from workflow.work import agents, trees
+
+
+def read_all(run_dir: Path, phase: str) -> list[dict[str, Any]]:
+    """The adoptions of a phase in their order."""
+    return [files.read_json(path) for path in paths(run_dir, phase)]
+
+
+def paths(run_dir: Path, phase: str) -> list[Path]:
+    """The files of `read_all`."""
+    return sorted((run_dir / phase / "adoptions").glob("[0-9][0-9][0-9].json"))
+
+
+def adopt(run_dir: Path, phase: str, by: str) -> dict[str, Any]:
+    """Take the commits that a person made in `project/` since it was last shown into `phase`.
+
+    Afterwards they are in `project.git` and stand in a new file of `adoptions/`. UsageError where there is nothing to
+    adopt, or edits are not committed.
+    """
+    project, repo = run_dir / "project", run_dir / "project.git"
+    own = project / ".git"
+    if not own.is_dir() or own.is_symlink():
+        raise UsageError(f"{project}: there is no checkout to adopt from; run snakemake first")
+    if trees.git("--work-tree", project, "status", "--porcelain", repo=own).strip():
+        raise UsageError(f"{project}: has edits that are not committed; commit them there (git -C {project} commit -a), then adopt")
+    shown, head = trees.resolve(own, "refs/phasegate/shown"), trees.resolve(own, "HEAD")
+    if head.tree == shown.tree:
+        raise UsageError(f"{project}: holds no commit of yours; edit, commit, then adopt")
+    number = len(paths(run_dir, phase)) + 1
+    trees.git("fetch", "--quiet", "--no-tags", "--", project.absolute(), f"+HEAD:refs/adoptions/{phase}/{number:03d}", repo=repo)
+    changed = agents.described(repo, shown.commit, head.commit)
+    record = {
+        "kind": "human",
+        "status": "succeeded",
+        "phase": phase,
+        "agent": "human",
+        "by": by,
+        "at": files.now(),
+        "message": trees.git("log", "-1", "--format=%B", head.commit, repo=repo).strip(),
+        "tree": head.tree,
+        "base": {"commit": shown.commit, "tree": shown.tree},
+        "result": {"commit": head.commit, "tree": head.tree},
+        "artifacts": [item for item in changed if item["change"] != "deleted"],
+        "deleted": [item["path"] for item in changed if item["change"] == "deleted"],
+    }
+    files.write_json(run_dir / phase / "adoptions" / f"{number:03d}.json", record)
+    trees.git("update-ref", "refs/phasegate/shown", head.commit, repo=own)
+    return record
