@@ -15,7 +15,8 @@ def phase_files(phase):
             if not CALL.judge(name).is_open:
                 return []
         folder = f"{RUN_DIR}/{phase}"
-        return [*agent_outcomes(phase), f"{folder}/digest", f"{folder}/REQUEST.md"]
+        shown = [f"{folder}/{name}" for name in ("manifest.json", "digest", "REQUEST.md")]
+        return [*agent_outcomes(phase), *shown, f"{RUN_DIR}/bundles/{phase}.zip"]
 
     return files_of
 

@@ -19,7 +19,14 @@ from workflow.plan.commandline import CommandLine
 from workflow.work import integration, prompts, trees
 
 FULL: dict[str, Any] = {
-    "project": {"name": "ferry", "type": "webapp", "description": "A timetable.", "version": "1.2.3", "source": "../harbour", "ref": "quay"},
+    "project": {
+        "name": "ferry",
+        "type": "webapp",
+        "description": "A timetable.",
+        "version": "1.2.3",
+        "source": "../harbour",
+        "ref": "quay",
+    },
     "goals": {"primary": "Show departures.", "secondary": ["Show arrivals."], "success_criteria": ["Nobody misses a boat."]},
     "stakeholders": [{"name": "Commuters", "role": "passengers", "needs": "One glance."}],
     "constraints": ["No cookies."],
@@ -180,7 +187,9 @@ def harbour(tmp_path: Path) -> Path:
     folder = tmp_path / "harbour"
     folder.mkdir()
     script = "git init -q -b main . && echo one > one.txt && git add . && git commit -qm one && git switch -qc quay && echo two > two.txt"
-    subprocess.run(["sh", "-c", f"{script} && git add . && git commit -qm two && git switch -q main"], cwd=folder, check=True, env=trees.environment())
+    subprocess.run(
+        ["sh", "-c", f"{script} && git add . && git commit -qm two && git switch -q main"], cwd=folder, check=True, env=trees.environment()
+    )
     return folder
 
 
@@ -280,9 +289,29 @@ def test_attachment_must_be_a_plain_file_inside_the_folder(tmp_path: Path) -> No
     (folder / "out").symlink_to(tmp_path)
     with (folder / "large.bin").open("wb") as file:
         file.truncate(intake.ATTACHMENT_LIMIT + 1)
-    bad = ["gone.txt", "../secret.txt", str(tmp_path / "secret.txt"), "link.txt", "leak.txt", "out/secret.txt", "sub", "large.bin", "x" * 300, "a\0b"]
+    bad = [
+        "gone.txt",
+        "../secret.txt",
+        str(tmp_path / "secret.txt"),
+        "link.txt",
+        "leak.txt",
+        "out/secret.txt",
+        "sub",
+        "large.bin",
+        "x" * 300,
+        "a\0b",
+    ]
     lines = refused(folder, INTAKE | {"attachments": ["letter.txt", *bad]})
-    facts = ["is missing", "leads out of", "leads out of", "is a link", "leads out of", "leads out of", "is missing", "is larger than 10485760 bytes"]
+    facts = [
+        "is missing",
+        "leads out of",
+        "leads out of",
+        "is a link",
+        "leads out of",
+        "leads out of",
+        "is missing",
+        "is larger than 10485760 bytes",
+    ]
     assert len(lines) == len(bad)
     assert [fact for fact, line in zip(facts, lines, strict=False) if fact not in line] == []
     assert all("cannot be read" in line for line in lines[-2:])

@@ -45,7 +45,8 @@ def brief_of(role: str, **more: Any) -> dict[str, Any]:
     value["project"] = value["project"] | {"type": more.pop("type", "other")}
     brief = {
         "run": "demo", "phase": "work", "agent": role, "role": role, "instructions": "", "intake": value, "attachments": [],
-        "needs": [], "peers": [], "artifacts": {"required": [], "optional": []}, "checks": [], "upstream": [], "feedback": [], "rework": None,
+        "needs": [], "peers": [], "artifacts": {"required": [], "optional": []}, "checks": [], "upstream": [], "feedback": [],
+        "rework": None,
     }  # fmt: skip
     return brief | more
 
@@ -101,7 +102,9 @@ def test_every_role_renders_for_every_type(room: Room, role: str, kind: str) -> 
 
 
 def test_kinds_of_projects_are_judged_differently(room: Room) -> None:
-    assert len({room.prompt(type=kind).split("What counts in the end")[1].split("## Rules")[0] for kind in intake.TYPES}) == len(intake.TYPES)
+    assert len({room.prompt(type=kind).split("What counts in the end")[1].split("## Rules")[0] for kind in intake.TYPES}) == len(
+        intake.TYPES
+    )
 
 
 def test_upstream_documents_are_quoted_with_their_contents_and_others_named(room: Room) -> None:

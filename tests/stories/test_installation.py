@@ -59,7 +59,8 @@ def test_read_only_installation_works_from_anywhere_and_its_commands_can_be_past
     user.env = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
 
     waits = user.run("-d", str(work.path))
-    assert "plan waits for your review (READY FOR REVIEW)" in waits.last[-5]
+    print(waits.err)
+    assert "plan waits for your review (READY FOR REVIEW)" in waits.err
     assert "there pass" in waits.last[-3]
     page = line_after("read", waits.last[-5:])
     assert user.shell(f"cat {page}").out == work.read("runs/demo/plan/REQUEST.md")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from workflow.call import ending
 from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
@@ -175,9 +176,9 @@ def perform(call: Call, name: str) -> int:
         return 0
     code = ACTS[name].perform(call)
     if ACTS[name].writes and call.writes:
-        now = call.state()
+        now, notes = call.state(), ending.show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
-        summary.show(summary.lines(now, call.command))
+        summary.show([*notes, *summary.lines(now, call.command)])
     sys.stdout.flush()
     return code
 

@@ -23,7 +23,7 @@ def finish(call: Call) -> None:
         for name in call.plan.phases:
             call.judge(name)
         now = call.state()
-        problem = show_project(call, now)
+        problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
         sys.stdout.flush()
         summary.show([*problem, *notices.send(now, call.settings["notify"]), *summary.lines(now, call.command)])
@@ -36,13 +36,25 @@ def finish(call: Call) -> None:
         os._exit(code)
 
 
-def show_project(call: Call, now: state.RunState) -> list[str]:
-    """Bring `project/` to the merge of all phases reached; a checkout that a person changed is left alone."""
-    reached = [name for name, phase in now.phases.items() if phase.digest and (call.run_dir / name / "merge.json").is_file()]
-    if not reached:
-        return []
+def show_project(call: Call) -> list[str]:
+    """Bring `project/` to the merge of all phases reached; a checkout that a person changed is left alone.
+
+    A phase counts while it builds on what its upstream phases are now, whether their gates are open or not: a gate
+    that is closed again moves nothing.
+    """
     from workflow.work import checkout
 
+    reached: list[str] = []
+    for name, phase in call.plan.phases.items():
+        manifest = files.try_read_json(call.run_dir / name / "manifest.json")
+        upstream = {other: _digest(call, other) for other in phase.after}
+        if manifest and manifest["subject"]["upstream"] == upstream and set(phase.after) <= set(reached):
+            reached.append(name)
     heads = [name for name in reached if not any(name in call.plan.phases[other].after for other in reached)]
     commits = [files.read_json(call.run_dir / name / "merge.json")["commit"] for name in heads]
-    return checkout.show(call.run_dir / "project.git", commits, call.run_dir / "project")
+    return checkout.show(call.run_dir / "project.git", commits, call.run_dir / "project") if commits else []
+
+
+def _digest(call: Call, phase: str) -> str | None:
+    path = call.run_dir / phase / "digest"
+    return path.read_text(encoding="ascii").strip() if path.is_file() else None

@@ -100,8 +100,8 @@ def parse(arguments: list[str]) -> CommandLine:
     targets = list(parsed.targets or [])
     return CommandLine(
         targets=targets,
-        forced=[*(parsed.forcerun or []), *(targets if parsed.force else [])],
-        force_all=bool(parsed.forceall or (isinstance(parsed.forcerun, list) and not parsed.forcerun)),
+        forced=[*sorted(parsed.forcerun or []), *(targets if parsed.force else [])],
+        force_all=bool(parsed.forceall),
         dry_run=bool(parsed.dryrun),
         looks_only=any(bool(getattr(parsed, mode, False)) for mode in LOOKING_MODES),
         verbose=bool(parsed.verbose or parsed.printshellcmds),
