@@ -47,6 +47,11 @@ class Done:
         """Standard error without Snakemake's line about the profile."""
         return "\n".join(line for line in self.last if not line.startswith("Using workflow specific profile"))
 
+    @property
+    def next_command(self) -> str:
+        """The command that the last line tells the user to paste."""
+        return self.last[-1].split(":", 1)[1].strip()
+
 
 @dataclass
 class Desk:

@@ -123,7 +123,7 @@ class Run:
         from workflow.gate import review
 
         gate = {"kind": "required", "policy": "digest"}
-        options = {"agents": list(names), "after": list(after), "gate": gate, "compression": compression, "command": asdict(command)}
+        options = {"agents": list(names), "after": list(after), "upstream": list(after), "gate": gate, "compression": compression, "command": asdict(command)}
         return review.request_review(self.folder, phase, options)
 
     def shown(self, content: str = "the plan", phase: str = "plan", after: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_failed_agent_is_data_and_its_gate_refuses_a_touched_marker(desk: Desk) 
 def test_each_way_to_run_a_failed_agent_again_pays_exactly_once(desk: Desk) -> None:
     works_at_last = sh('case "$PHASEGATE_BRIEF" in */attempts/005/*) echo whole > part.txt;; *) exit 3;; esac')
     desk.configure(PHASES, RUNNERS | {"broken": works_at_last})
-    last = desk.run(check=1).last[-1]
+    again = desk.run(check=1).next_command
     desk.run("--forcerun", "build_broken", check=1)
     assert desk.attempts("build", "broken") == 2
     desk.run("--forcerun", OUTCOME, check=1)
@@ -79,7 +79,7 @@ def test_each_way_to_run_a_failed_agent_again_pays_exactly_once(desk: Desk) -> N
     assert desk.attempts("build", "broken") == 4
     assert [attempt["number"] for attempt in desk.outcome("build", "broken")["attempts"]] == [1, 2, 3, 4]
 
-    done = desk.shell(last.split("retry:")[1].strip())
+    done = desk.shell(again)
     assert "1 failed agents of build work again" in done.err
     assert "build waits for your review (READY FOR REVIEW)" in done.last[-5]
     assert desk.outcome("build", "child")["status"] == "succeeded"

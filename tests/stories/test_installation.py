@@ -47,11 +47,6 @@ def work(tmp_path: Path) -> Desk:
     return desk
 
 
-def line_after(label: str, lines: list[str]) -> str:
-    """What the last lines of a run say after a label."""
-    return next(line.split(f"{label}:", 1)[1].strip() for line in lines if line.strip().startswith(f"{label}:"))
-
-
 def test_read_only_installation_works_from_anywhere_and_its_commands_can_be_pasted(installation: Path, work: Desk, tmp_path: Path) -> None:
     before = snapshot(installation)
     user = Desk(tmp_path / "home of the user", installation)
@@ -59,13 +54,12 @@ def test_read_only_installation_works_from_anywhere_and_its_commands_can_be_past
     user.env = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
 
     waits = user.run("-d", str(work.path))
-    print(waits.err)
-    assert "plan waits for your review (READY FOR REVIEW)" in waits.err
+    assert "plan waits for your review (READY FOR REVIEW)" in waits.last[-5]
     assert "there pass" in waits.last[-3]
-    page = line_after("read", waits.last[-5:])
+    page = waits.last[-2].split("read:")[1]
     assert user.shell(f"cat {page}").out == work.read("runs/demo/plan/REQUEST.md")
 
-    blocked = user.shell(line_after("approve", waits.last[-5:]), check=1)
+    blocked = user.shell(waits.next_command, check=1)
     assert "build is blocked (NEEDS ATTENTION): agent maker: failed" in blocked.last[-5]
     commands = [
         line
@@ -74,7 +68,7 @@ def test_read_only_installation_works_from_anywhere_and_its_commands_can_be_past
     ]
     user.shell(commands[0], check=1)
     assert work.attempts("build", "maker") == 2
-    user.shell(line_after("retry", blocked.last[-5:]), check=1)
+    user.shell(blocked.next_command, check=1)
     assert work.attempts("build", "maker") == 3
 
     assert snapshot(installation) == before

@@ -57,6 +57,14 @@ def test_prompt_reaches_the_program_by_stdin_argument_or_file(run: Run) -> None:
         assert b"Write `a.md`, $HOME." in prompt
 
 
+def test_a_file_name_that_is_not_utf8_in_the_base_hinders_nobody(run: Run) -> None:
+    run.agent("first", r"printf x > $(printf 'caf\351.md')")
+    outcome = run.agent("second", 'cat > got; printf %s "$0" > argument', needs=["first"])
+    assert outcome["status"] == "succeeded"
+    prompt = (run.agent_dir("second") / "attempts/001/prompt.md").read_bytes()
+    assert outcome["prompt_sha256"] == files.sha256_bytes(prompt)
+
+
 @pytest.mark.parametrize(
     ("script", "status", "code", "error"),
     [

@@ -10,10 +10,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from runs import Run, full_intake
+from runs import Run, check, full_intake
 from workflow import files
 from workflow.errors import RunError
-from workflow.plan import briefs
+from workflow.plan import briefs, documents
+from workflow.plan.phases import Agent, Check, Phase, Plan
+from workflow.plan.settings import Settings
 from workflow.work import environments
 from workflow.work.runners import from_brief, measuring, releasing, templates
 from workflow.work.runners.scaffold import scaffold
@@ -184,14 +186,25 @@ def test_the_newest_result_of_a_check_decides(tmp_path: Path) -> None:
 
 def test_without_the_result_the_box_is_open_again(run: Run, tmp_path: Path) -> None:
     """What the release manager is told comes from validation.json: take the result away there, and it is told so."""
-    results = {"checks": [passed("testing", "tests")["checks"][0] | {"duration_s": 1.5}]}
-    files.write_json(run.folder / "testing/validation.json", results)
-    releasing.prepare_release(tmp_path / "a", brief(upstream=[briefs._found("testing", run.folder)], type="webapp"))
-    assert boxes(tmp_path / "a")["The project's own tests pass"] == "x"
+    testing = Phase("testing", (), "required", (), (), (), (Check("tests", ("true",), "", 20, "none"),))
+    manager = Agent("deployment", "manager", "agent", "scaffold", (), "", 20, {}, False, "none")
+    plan = Plan({"testing": testing, "deployment": Phase("deployment", ("testing",), "none", (manager,), (), (), ())})
+    settings = Settings(documents.fill_defaults({}, documents.schema("config")))
+
+    def released(folder: Path) -> str:
+        told = briefs.make_brief(plan, manager, run.folder, full_intake(type="webapp"), settings)
+        releasing.prepare_release(folder, told)
+        return boxes(folder)["The project's own tests pass"]
+
+    run.phase("testing")
+    run.agent("writer", "echo x > x", "testing")
+    run.merge("writer", phase="testing")
+    run.validate(checks=(check("tests", "true"),), phase="testing")
+    assert released(tmp_path / "a") == "x"
+    run.validate(checks=(check("tests", "false"),), phase="testing")
+    assert released(tmp_path / "b") == " "
     (run.folder / "testing/validation.json").unlink()
-    releasing.prepare_release(tmp_path / "b", brief(upstream=[briefs._found("testing", run.folder)], type="webapp"))
-    assert boxes(tmp_path / "b")["The project's own tests pass"] == " "
-    assert "(no result)" in (tmp_path / "b/release/CHECKLIST.md").read_text()
+    assert released(tmp_path / "c") == " "
 
 
 def test_a_runner_of_the_config_gets_its_placeholders_filled(tmp_path: Path) -> None:

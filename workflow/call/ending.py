@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 from workflow import files
 from workflow.call.model import Call
@@ -12,7 +13,7 @@ from workflow.errors import PhasegateError
 from workflow.view import notices, state, summary
 
 
-def finish(call: Call) -> None:
+def finish(call: Call, workdir: Path) -> None:
     """The last act of the main process: record openings, show the project, write status.json, say what is next.
 
     Runs after everything else (it was registered first) and sets the exit code: 1 when the run is blocked or failed.
@@ -20,6 +21,7 @@ def finish(call: Call) -> None:
     try:
         if not call.settled:
             return  # one clear line has been said already
+        os.chdir(workdir)  # with --directory, Snakemake has gone back to where the user stands
         for name in call.plan.phases:
             call.judge(name)
         now = call.state()

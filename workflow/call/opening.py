@@ -43,7 +43,7 @@ def begin(root: Path, main: bool) -> Call:
                 _become_writer(call)
             raise SystemExit(acts.perform(call, act))
         if call.writes:
-            atexit.register(finish, call)
+            atexit.register(finish, call, Path.cwd())
             _prepare(call)
         if main:
             _write_briefs(call)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +22,7 @@ from workflow import files
 from workflow.errors import RunError
 from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, entry_name
 from workflow.work import trees
+UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int) -> Path:
@@ -57,6 +59,8 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(bundle) as archive:
             info = archive.getinfo(MANIFEST)
+            if archive.namelist().count(MANIFEST) > 1:
+                raise RunError(f"{bundle}: holds more than one {MANIFEST}; it is not a bundle of Phasegate")
             if info.file_size > MANIFEST_LIMIT:
                 raise RunError(f"{bundle}: its {MANIFEST} is larger than {MANIFEST_LIMIT} bytes")
             found = json.loads(archive.read(info))
@@ -64,11 +68,22 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
         raise RunError(f"{bundle}: there is no such bundle") from error
     except KeyError as error:
         raise RunError(f"{bundle}: holds no {MANIFEST}; it is not a bundle of Phasegate") from error
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise RunError(f"{bundle}: cannot be read as a bundle ({error})") from error
-    if not isinstance(found, dict) or not isinstance(found.get("artifacts"), list):
+    if not _is_manifest(found):
         raise RunError(f"{bundle}: its {MANIFEST} is not a manifest")
     return found
+
+
+def _is_manifest(found: Any) -> bool:
+    """Whether a value has the fields that are read here and in `listing`."""
+    try:
+        figures, rows = found["metrics_digest"], found["artifacts"]
+        words = [found["phase"], found["digest"], found["created_at"], figures["validation"]["status"]]
+        words += [text for row in rows for text in (row["path"], row["sha256"])]
+        return isinstance(rows, list) and all(isinstance(word, str) for word in words) and {"agents_executed", "agents_succeeded"} <= figures.keys()
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return False
 
 
 def extract_file(bundle: Path, path: str, target: Path) -> None:
@@ -78,8 +93,11 @@ def extract_file(bundle: Path, path: str, target: Path) -> None:
     if path not in listed or not _plain(path):
         near = ", ".join(sorted(listed)[:10])
         raise RunError(f"{bundle}: holds no file {path!r}; it holds {len(listed)}: {near}{' ...' if len(listed) > 10 else ''}")
-    with zipfile.ZipFile(bundle) as archive:
-        content = archive.read(entry_name(path))
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            content = archive.read(entry_name(path))
+    except (KeyError, *UNREADABLE) as error:
+        raise RunError(f"{bundle}: {path!r} cannot be read from it ({error}); run snakemake again to make the bundle anew") from error
     if files.sha256_bytes(content) != listed[path]["sha256"]:
         raise RunError(
             f"{bundle}: the bytes of {path!r} are not those that its manifest lists; run snakemake again to make the bundle anew"
@@ -106,7 +124,7 @@ def listing(run_dir: Path, phase: str | None = None) -> Iterator[dict[str, Any]]
             "size_bytes": path.stat().st_size,
             "digest": manifest["digest"],
             "created_at": manifest["created_at"],
-            "artifact_count": manifest["artifact_count"],
+            "artifact_count": len(manifest["artifacts"]),
             "agents_executed": figures["agents_executed"],
             "agents_succeeded": figures["agents_succeeded"],
             "validation": figures["validation"]["status"],

@@ -17,7 +17,7 @@ def validate_phase(run_dir: Path, phase: str) -> dict[str, Any]:
     """Hold the merged result of a phase against its criteria.json and write validation.json."""
     merge = files.read_json(run_dir / phase / "merge.json")
     criteria = files.read_json(run_dir / phase / "criteria.json")
-    produced = sorted(item["path"] for item in merge["changes"] if item["change"] != "deleted" and item["size"] > 0)
+    produced = sorted(item["path"] for item in merge["changes"] if item["mode"].startswith("100") and item["size"] > 0)
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
     results = checks.run_all(run_dir, phase, merge["commit"], criteria)
@@ -35,7 +35,7 @@ def validate_phase(run_dir: Path, phase: str) -> dict[str, Any]:
 
 
 def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
-    """The files that a pattern found among what the phase produced (created or changed, not empty)."""
+    """The files that a pattern found among what the phase produced (created or changed; neither empty nor a link)."""
     from wcmatch import glob
 
     flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE

@@ -177,7 +177,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         "key": key,
         "base": {"commit": base.commit, "tree": base.tree},
         "invocation": job.policy.force,
-        "prompt_sha256": files.sha256_bytes(prompt.encode()),
+        "prompt_sha256": files.sha256_bytes(prompt.encode("utf-8", "backslashreplace")),
         "sandbox": protection,
     }
     attempt = journal.begin(job.agent_dir, record)
