@@ -34,12 +34,18 @@ def verify(bundles: list[Path], as_json: bool) -> int:
         wrong += bool(problems)
         if not as_json:
             words = "DOES NOT VERIFY" if problems else "verified"
-            print(f"{path}: {words}; {named['phase']} of {named['run_id']}, digest {named['digest']}, {named['artifact_count']} files")
+            about = f"{named['phase']} of {named['run_id']}, digest {named['digest']}, {named['artifact_count']} files"
+            print(plain(f"{path}: {words}; {about}"))
             for text in problems:
-                print("  - " + "".join(char if char.isprintable() else "\ufffd" for char in text))
+                print(plain(f"  - {text}"))
     if as_json:
         print(json.dumps(rows, indent=2, sort_keys=True))
     return 1 if wrong else 0
+
+
+def plain(text: str) -> str:
+    """Text of a stranger for a terminal: it cannot start a line of its own, and control characters cannot act."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from conftest import INTAKE
+
 from workflow import files
+from workflow.gate import review, verdict
 from workflow.plan import briefs, documents
 from workflow.plan.commandline import Command
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
+from workflow.proof import validation
 from workflow.work import agents, integration, outcomes, trees
 from workflow.work.agents import Policy
 
@@ -112,18 +115,29 @@ class Run:
         sandbox: str = "off",
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
-        from workflow.proof import validation
-
-        criteria = {"required": required, "optional": optional, "checks": checks, "sandbox": sandbox, "environments": str(Path("env").absolute())}
+        criteria = {
+            "required": required,
+            "optional": optional,
+            "checks": checks,
+            "sandbox": sandbox,
+            "environments": str(Path("env").absolute()),
+        }
         files.write_json(self.folder / phase / "criteria.json", criteria)
         return validation.validate_phase(self.folder, phase)
 
-    def show(self, *names: str, phase: str = "plan", after: tuple[str, ...] = (), compression: int = 6, command: Command = COMMAND) -> dict[str, Any]:
+    def show(
+        self, *names: str, phase: str = "plan", after: tuple[str, ...] = (), compression: int = 6, command: Command = COMMAND
+    ) -> dict[str, Any]:
         """Ask for the review of a phase; its manifest."""
-        from workflow.gate import review
-
         gate = {"kind": "required", "policy": "digest"}
-        options = {"agents": list(names), "after": list(after), "upstream": list(after), "gate": gate, "compression": compression, "command": asdict(command)}
+        options = {
+            "agents": list(names),
+            "after": list(after),
+            "upstream": list(after),
+            "gate": gate,
+            "compression": compression,
+            "command": asdict(command),
+        }
         return review.request_review(self.folder, phase, options)
 
     def shown(self, content: str = "the plan", phase: str = "plan", after: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -144,10 +158,8 @@ class Run:
         """The marker of a phase."""
         return self.folder / phase / "APPROVED"
 
-    def judge(self, phase: str = "plan", gate: str = "required", policy: str = "digest") -> Any:
+    def judge(self, phase: str = "plan", gate: str = "required", policy: str = "digest") -> verdict.Verdict:
         """What the gate of a phase says now."""
-        from workflow.gate import verdict
-
         return verdict.judge(self.folder, phase, gate, policy)
 
     def outcome(self, name: str, phase: str = "plan") -> dict[str, Any]:

@@ -180,6 +180,6 @@ def test_note_reaches_the_approval_as_it_was_typed(desk: Desk) -> None:
     desk.run()
     desk.write("note.txt", "# x\n")  # Snakemake itself stumbles over `note="# x"` before it reads the Snakefile
     for word, note in (("note=fix: x", "fix: x"), ("note=see #1", "see #1"), ("note=", ""), ("note_file=note.txt", "# x")):
-        desk.run("approve", "--config", "by=me@example.org", word)
+        desk.run("approve", "--config", "phase=plan", "by=me@example.org", word)
         said = desk.json("runs/demo/plan/APPROVED")["predicate"]
         assert (said["note"], said["by"]) == (note, "me@example.org")

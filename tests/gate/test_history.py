@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from runs import Run
+
 from workflow import files
 from workflow.gate import history, verdict
 

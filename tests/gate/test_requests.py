@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import cmarkgfm
-import pytest
 from cmarkgfm.cmark import Options
 from runs import Run, check
+
 from workflow.plan.commandline import Command
 
 VOID = {"br", "hr", "img", "input"}
@@ -206,20 +206,20 @@ def test_long_lists_show_the_first_ones_and_how_many_more_but_all_that_is_missin
     assert "... and 10 more" in shown.texts("p")
 
 
-@pytest.mark.parametrize("green", [True, False], ids=["green", "red"])
-def test_names_and_words_of_agents_cannot_change_the_structure(run: Run, green: bool) -> None:
+def test_names_and_words_of_agents_cannot_change_the_structure(run: Run) -> None:
     """The same phase twice: with harmless names and texts, and with hostile ones."""
     found = []
     for names, log in (([f"n{place}" for place in range(len(HOSTILE_NAMES))], "harmless\n" * 3), (HOSTILE_NAMES, LOG)):
         quoted = [shlex.quote(name) for name in names if name != "<"]
         odd = "mkdir -p 'q'; printf x > 'q/plain'" if log != LOG else "mkdir -p '<'; printf x > '</details>'"
         script = "; ".join(f"mkdir -p {name}.d 2>/dev/null; printf x > {name}" for name in quoted)
-        ending = "" if green else "; exit 1"
-        run.agent("writer", f"{script}; {odd}; printf %s {shlex.quote(log)}{ending}")
+        run.agent("writer", f"{script}; {odd}; printf %s {shlex.quote(log)}; exit 1")
         run.agent("other", f"echo x > keep.md; printf x > {shlex.quote('other' + names[0])}")
         run.merge("writer", "other")
         says = ("echo", log.splitlines()[6 if log == LOG else 0])
-        run.validate(("**/*",), tuple(names), checks=(check("says", *says), check("fails", "sh", "-c", f"printf %s {shlex.quote(log)}; exit 1")))
+        run.validate(
+            ("**/*",), tuple(names), checks=(check("says", *says), check("fails", "sh", "-c", f"printf %s {shlex.quote(log)}; exit 1"))
+        )
         run.show("writer", "other")
         found.append(structure(page(run)))
     assert found[0] == found[1]

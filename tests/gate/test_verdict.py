@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from runs import Run, check
+
 from workflow import files
 from workflow.gate import approvals, feedback, history, verdict
 
@@ -89,7 +90,7 @@ def test_markers_that_do_not_open(shown: Run, tmp_path: Path) -> None:
         lambda path: path.mkdir(): ("waiting", "not a plain file"),
         lambda path: os.mkfifo(path): ("waiting", "not a plain file"),
         lambda path: path.write_bytes(digest(shown).encode() + b"\n" * verdict.MARKER_LIMIT): ("waiting", "larger than"),
-        lambda path: (path.touch(), os.utime(path, (0, 0))): ("stale", "older than what is shown"),
+        lambda path: (path.touch(), os.utime(path, (time.time() - 3600,) * 2)): ("stale", "older than what is shown"),
         lambda path: (path.touch(), os.utime(path, (time.time() + 3600,) * 2)): ("stale", "in the future"),
     }
     for marker, (state, reason) in table.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from runs import Run, check
+
 from workflow import files
 from workflow.proof.manifest import make_manifest
 

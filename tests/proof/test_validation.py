@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from runs import Run, check
+
 from workflow.proof.validation import overall
 from workflow.work import sandbox
 
@@ -133,7 +134,9 @@ def test_own_modules_can_be_imported_by_checks(made: Run) -> None:
 @pytest.mark.skipif(not sandbox.works(), reason="bubblewrap does not work here")
 def test_checks_run_in_the_sandbox_and_say_so(made: Run, tmp_path: Path) -> None:
     marker = made.marker().absolute()
-    script = f"touch '{marker}' 2>/dev/null; mkdir -p '{marker.parent}' && touch '{marker}'; echo x > made-here && ls '{tmp_path}/runs/demo'"
+    script = (
+        f"touch '{marker}' 2>/dev/null; mkdir -p '{marker.parent}' && touch '{marker}'; echo x > made-here && ls '{tmp_path}/runs/demo'"
+    )
     record = made.validate(checks=(check("approve", "sh", "-c", script),), sandbox="require")
     assert record["sandbox"] == "bubblewrap"
     assert not marker.exists()

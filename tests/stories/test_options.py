@@ -146,7 +146,7 @@ def at_work(desk: Desk) -> Iterator[Desk]:
 
 
 def test_second_writer_is_refused_and_looking_works_meanwhile(at_work: Desk) -> None:
-    said = one_line(at_work.run(check=1))
+    said = one_line(at_work.run(check=1, timeout=60))
     holder = json.loads(at_work.read("runs/.lock"))
     assert f"process {holder['pid']}, started at {holder['started_at']}, is working here" in said
     status = json.loads(at_work.run("status", "--config", "format=json").out)
@@ -154,7 +154,7 @@ def test_second_writer_is_refused_and_looking_works_meanwhile(at_work: Desk) -> 
     assert [row["phase"] for row in json.loads(at_work.run("bundles", "--config", "format=json").out)] == ["plan"]
     assert "plan" in at_work.run("bundles").out
     at_work.run("-n")
-    one_line(at_work.run(check=1))
+    one_line(at_work.run(check=1, timeout=60))
 
 
 @pytest.mark.parametrize(

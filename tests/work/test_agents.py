@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from runs import OPEN_AIR, Run, tree_of
+
 from workflow import files
 from workflow.work import agents, journal, sandbox, trees
 

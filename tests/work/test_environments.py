@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
 from workflow.work import environments
 
 PYPROJECT = """
@@ -51,7 +52,13 @@ def test_a_project_that_declares_nothing_needs_nothing_and_links_are_not_read(tm
 
 @pytest.mark.parametrize(
     "content",
-    ["[project", "project = 3", "[project]\ndependencies = 3", "[project]\ndependencies = ['a', 3]", "[project]\noptional-dependencies = []"],
+    [
+        "[project",
+        "project = 3",
+        "[project]\ndependencies = 3",
+        "[project]\ndependencies = ['a', 3]",
+        "[project]\noptional-dependencies = []",
+    ],
 )
 def test_a_broken_pyproject_is_an_error_text_and_nothing_is_made(tmp_path: Path, content: str) -> None:
     (tmp_path / "pyproject.toml").write_text(content)
@@ -75,7 +82,9 @@ def test_the_same_requirements_are_made_once_and_others_anew(tmp_path: Path) -> 
     first = environments.prepare(project(tmp_path / "a"), str(tmp_path / "env"), tmp_path / "log")
     assert first.error == ""
     assert first.setup_s > 0
-    again = environments.prepare(project(tmp_path / "b", "[project]\nname = 'other'\nversion = '2'\n"), str(tmp_path / "env"), tmp_path / "log")
+    again = environments.prepare(
+        project(tmp_path / "b", "[project]\nname = 'other'\nversion = '2'\n"), str(tmp_path / "env"), tmp_path / "log"
+    )
     assert (again.folder, again.setup_s, again.error) == (first.folder, 0.0, "")
     env = {"PATH": os.environ["PATH"]} | first.variables(os.environ)
     said = subprocess.run(["python", "-c", "import sys; print(sys.prefix)"], env=env, capture_output=True, text=True, check=True).stdout
@@ -117,7 +126,8 @@ def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     both = [
-        subprocess.Popen([sys.executable, "-c", code, f"log{n}"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) for n in range(2)
+        subprocess.Popen([sys.executable, "-c", code, f"log{n}"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+        for n in range(2)
     ]
     found = [json.loads(process.communicate(timeout=60)[0]) for process in both]
     assert found[0][0] == found[1][0]

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT, wait_for
+
 from workflow.work import processes
 
 DAEMON = """

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from runs import Run, check, full_intake
+
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import briefs, documents
@@ -142,7 +143,10 @@ def test_security_reports_nothing_for_clean_code_and_each_planted_weakness_with_
     )
     measuring.scan_project(tree, brief())
     record = files.read_json(tree / "reports/security.json")
-    assert {(item["rule"], item["path"], item["line"]) for item in record["findings"]} >= {("S602", "src/weak.py", 5), ("S307", "src/weak.py", 6)}
+    assert {(item["rule"], item["path"], item["line"]) for item in record["findings"]} >= {
+        ("S602", "src/weak.py", 5),
+        ("S307", "src/weak.py", 6),
+    }
     assert record["tool"].startswith("ruff ")
     page = (tree / "reports/security.md").read_text()
     assert "| S307 | src/weak.py:6 |" in page
@@ -173,7 +177,7 @@ def test_a_box_is_ticked_only_where_a_check_passed_and_links_the_result(tmp_path
     for link in links:
         assert f"release/{link}" in written
         evidence = files.read_json(tmp_path / "release" / link)
-        assert (evidence["status"] == "pass") == (f"- [x] " in next(line for line in page.splitlines() if link in line))
+        assert (evidence["status"] == "pass") == ("- [x] " in next(line for line in page.splitlines() if link in line))
     assert {"CHANGELOG.md", "VERSION", "Dockerfile", "release/CHECKLIST.md"} <= set(written)
 
 
@@ -221,7 +225,7 @@ def test_an_entry_named_scaffold_replaces_the_embedded_runner() -> None:
 
 
 def test_filters_keep_texts_what_they_are() -> None:
-    odd = "a\n# `b` ``c`` | <d> \u2028 ü \"q\" \\"
+    odd = 'a\n# `b` ``c`` | <d> \u2028 ü "q" \\'
     assert json.loads(templates.literal(odd)) == odd
     assert "\n" not in templates.markdown_text(odd)
     assert templates.fenced("x\n```\n# y").startswith("````\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from runs import OPEN_AIR, Run, check
+
 from workflow.errors import RunError
 from workflow.work import processes, runners, sandbox, trees
 
@@ -59,7 +60,9 @@ def room(run: Run, tmp_path: Path) -> sandbox.Room:
 def test_only_tree_home_and_temporary_folder_are_writable_and_they_are_private(room: sandbox.Room, tmp_path: Path) -> None:
     outside = [tmp_path / "new", tmp_path / "runs/demo/plan/APPROVED", Path("/etc/new"), Path(sys.prefix) / "new", Path("/usr/new")]
     tries = "; ".join(f"touch '{path}' 2>/dev/null && echo wrote {path}" for path in outside)
-    said = lines(room, f"{tries}; echo a > tree.txt; echo b > $HOME/h; echo c > $TMPDIR/t; ls -A /tmp | grep -v ^pytest; echo done", tmp_path)
+    said = lines(
+        room, f"{tries}; echo a > tree.txt; echo b > $HOME/h; echo c > $TMPDIR/t; ls -A /tmp | grep -v ^pytest; echo done", tmp_path
+    )
     assert said[-1] == "done"
     assert [path for path in outside if path.exists() and "APPROVED" not in path.name] == []
     assert (tmp_path / "runs/demo/plan/APPROVED").read_text() == "approved"
@@ -84,9 +87,7 @@ def test_what_it_must_read_is_there_to_read_only(room: sandbox.Room, tmp_path: P
 
 
 @needs_bubblewrap
-def test_users_home_is_hidden_but_for_the_programs_on_path(
-    room: sandbox.Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_users_home_is_hidden_but_for_the_programs_on_path(room: sandbox.Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh/id").write_text("private")
@@ -109,7 +110,9 @@ def test_programs_and_links_inside_the_hidden_working_directory_work(room: sandb
     venv.create(tmp_path / ".venv", symlinks=True)
     python = tmp_path / ".venv/bin/python"
     env = sandbox.environment(room, (), {})
-    command = sandbox.wrap("bubblewrap", [str(python), "-c", "import sys; print(sys.prefix)"], room, tmp_path, (python.parents[1],), env["PATH"])
+    command = sandbox.wrap(
+        "bubblewrap", [str(python), "-c", "import sys; print(sys.prefix)"], room, tmp_path, (python.parents[1],), env["PATH"]
+    )
     ended = processes.run(command, room.tree, env, tmp_path / "log", 20)
     assert (ended.exit_code, (tmp_path / "log").read_text().strip()) == (0, str(tmp_path / ".venv"))
 
@@ -129,7 +132,15 @@ def test_the_embedded_runner_works_in_a_clone_and_sees_no_runs_in_it(run: Run, t
     spec = runners.from_brief({"name": "scaffold"})
     room = sandbox.Room.inside(clone / "runs/demo/x")
     room.tree.mkdir()
-    assert lines(room, f"ls '{clone}/runs/demo' '{clone}'", clone, spec.reads) == [f"{clone}:", "runs", "scripts", "workflow", "", f"{clone}/runs/demo:", "x"]
+    assert lines(room, f"ls '{clone}/runs/demo' '{clone}'", clone, spec.reads) == [
+        f"{clone}:",
+        "runs",
+        "scripts",
+        "workflow",
+        "",
+        f"{clone}/runs/demo:",
+        "x",
+    ]
 
 
 @needs_bubblewrap
@@ -147,7 +158,12 @@ def test_exit_codes_signals_and_the_time_limit_come_through(room: sandbox.Room, 
         command = sandbox.wrap("bubblewrap", ["sh", "-c", script], room, tmp_path, (), env["PATH"])
         return processes.run(command, room.tree, env, tmp_path / "log", timeout_s).exit_code
 
-    assert [ended("exit 7"), ended("sh -c 'kill -KILL $$'"), ended("(setsid sleep 60 &) ; exit 0"), ended("sleep 60", 0.5)] == [7, 137, 0, 124]
+    assert [ended("exit 7"), ended("sh -c 'kill -KILL $$'"), ended("(setsid sleep 60 &) ; exit 0"), ended("sleep 60", 0.5)] == [
+        7,
+        137,
+        0,
+        124,
+    ]
 
 
 def test_environment_holds_what_is_allowed_by_name_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from runs import tree_of
+
 from workflow.errors import GitError
 from workflow.work import trees
 
@@ -311,7 +312,15 @@ def test_a_source_is_imported_by_branch_tag_and_commit_and_only_read(repo: Path,
     first = trees.git("rev-parse", "v1^{commit}", repo=source / ".git").strip()
     found = {ref: contents(repo, trees.import_source(repo, str(source), ref).commit)["f"] for ref in
              (None, "main", "side", "v1", "refs/heads/side", first, first[:8])}  # fmt: skip
-    assert found == {None: b"two", "main": b"two", "side": b"one", "v1": b"one", "refs/heads/side": b"one", first: b"one", first[:8]: b"one"}
+    assert found == {
+        None: b"two",
+        "main": b"two",
+        "side": b"one",
+        "v1": b"one",
+        "refs/heads/side": b"one",
+        first: b"one",
+        first[:8]: b"one",
+    }
     assert state_of(source) == before
 
 

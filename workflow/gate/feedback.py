@@ -19,6 +19,7 @@ from workflow.errors import UsageError
 
 MARKER = "CHANGES_REQUESTED"
 LIMIT = 1 << 20
+UNCHANGED = "changes were requested, and nothing was changed"
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]] | None:
@@ -50,17 +51,26 @@ def _parse(text: str) -> dict[str, Any]:
         items, agents = data["items"], data.get("agents") or []
         extra = {key: str(data.get(key) or "") for key in ("by", "at", "digest")}
     elif isinstance(data, list):
-        items, agents, extra = data, [], {}
+        items, agents, extra = _as_written(data, text), [], {}
     else:
         items, agents, extra = text.splitlines(), [], {}
     return {"items": _items(items), "agents": [str(name) for name in agents], **extra}
+
+
+def _as_written(data: list[Any], text: str) -> list[Any]:
+    """The entries of a list; those that YAML reads as something other than the text that was typed, as typed."""
+    lines = [line.strip()[2:].strip() for line in text.splitlines() if line.strip()]
+    if len(lines) != len(data) or not all(line.lstrip().startswith("- ") for line in text.splitlines() if line.strip()):
+        return data
+    structured = [isinstance(entry, dict) and "text" in entry for entry in data]
+    return [entry if kept or line[:1] in "'\"" else line for entry, line, kept in zip(data, lines, structured, strict=True)]
 
 
 def _items(raw: list[Any]) -> list[dict[str, str]]:
     """The items with their ids: given ones, else F1, F2, ..."""
     found: list[dict[str, str]] = []
     for entry in raw:
-        given = entry if isinstance(entry, dict) else {}
+        given = entry if isinstance(entry, dict) and "text" in entry else {}
         text = str(given.get("text", "") if given else entry).strip().removeprefix("- ").removeprefix("* ").strip()
         if text and entry is not None:
             found.append({"id": str(given.get("id") or f"F{len(found) + 1}"), "text": text})
@@ -99,7 +109,7 @@ def settle(run_dir: Path, phase: str, agents: list[str]) -> list[dict[str, Any]]
     kept = rounds(run_dir, phase)
     if kept and not kept[-1]["answered"] and (found is None or found[0] != kept[-1]["sha256"]):
         kept = kept[:-1]
-    if found is None or manifest is None or found[0] in {entry["sha256"] for entry in kept}:
+    if found is None or manifest is None or (kept and found[0] == kept[-1]["sha256"]):
         return kept
     sha256, wanted = found
     unknown = [name for name in wanted["agents"] if name not in agents]
@@ -151,7 +161,7 @@ def pending(run_dir: Path, phase: str, subject: Mapping[str, Any]) -> str:
     answered = subject.get("feedback") or {}
     if answered.get("sha256") != found[0]:
         return "changes were requested"
-    return "changes were requested, and nothing was changed" if answered["unchanged"] else ""
+    return UNCHANGED if answered["unchanged"] else ""
 
 
 def mark_answered(run_dir: Path, phase: str, sha256: str) -> None:

@@ -5,13 +5,14 @@ Everything that came from an agent (paths, logs, messages) is escaped or fenced:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.gate import feedback
-from workflow.gate.approvals import blockers
+from workflow.gate.approvals import MARKER, blockers
 from workflow.plan.commandline import Command
 from workflow.work import processes, trees
 from workflow.work.runners import templates
@@ -71,14 +72,33 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "stats_more": max(0, len(stats) - FIRST_CHANGES),
         "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
         "checklist": CHECKLISTS.get(phase, []) + GENERAL,
-        "touch": f"touch {command.path(folder / 'APPROVED')}",
+        "touch": _touch(command.path(folder / MARKER), folder / MARKER),
         "go_on": command.go_on(),
         "retry_failed": command.line("retry", config=(f"phase={phase}",)),
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
-    page = templates.environment(TEMPLATES).get_template("REQUEST.md.j2").render(values)
+    pages = templates.environment(TEMPLATES)
+    pages.filters.update(md=untrusted, fence=lambda text, language="": templates.fenced(visible(text), language))
+    page = pages.get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)
     return folder / "REQUEST.md"
+
+
+def _touch(shown: str, marker: Path) -> str:
+    """The command for a bare marker; one that names another digest has to go first."""
+    named = marker.is_file() and marker.stat().st_size
+    return f"rm {shown} && touch {shown}" if named else f"touch {shown}"
+
+
+def untrusted(text: str) -> str:
+    """`text` on one line that is neither markup nor a link (GitHub makes links of addresses on its own)."""
+    plain = templates.markdown_text(visible(templates.one_line(text)))
+    return re.sub(r"(?i)(?<=www)\.|:(?=//)", r"\\\g<0>", plain).replace("\\@", "@<!-- -->")
+
+
+def visible(text: str) -> str:
+    """`text` with characters that act on a terminal or on the direction of writing replaced."""
+    return "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in str(text))
 
 
 def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command) -> dict[str, Any]:
@@ -99,16 +119,16 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         last = answered[-1]
         old, new, repo = last["reviewed"]["commit"], merge["commit"], run_dir / "project.git"
         values["round"] = last
-        values["answers"] = [_answer(item, merge["agents"], run_dir / phase) for item in last["items"]]
+        values["answers"] = [_answer(item, merge["agents"], last["agents"], run_dir / phase) for item in last["items"]]
         values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
         values["patch"] = trees.patch(repo, old, new)[:PATCH_LIMIT]
     return values
 
 
-def _answer(item: dict[str, str], rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """One item of feedback with what the agents answered to it."""
+def _answer(item: dict[str, str], rows: list[dict[str, Any]], asked: list[str], folder: Path) -> dict[str, Any]:
+    """One item of feedback with what the agents that were asked answered to it."""
     said = []
-    for row in rows:
+    for row in (row for row in rows if row["agent"] in asked):  # others still answer an earlier round
         outcome = files.try_read_json(folder / "agents" / row["agent"] / "outcome.json") or {}
         said += [f"{row['agent']}: {entry['status']}. {entry['why']}" for entry in outcome.get("feedback", []) if entry["id"] == item["id"]]
     return {**item, "said": said}

@@ -22,6 +22,7 @@ from workflow import files
 from workflow.errors import RunError
 from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, entry_name
 from workflow.work import trees
+
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -81,7 +82,11 @@ def _is_manifest(found: Any) -> bool:
         figures, rows = found["metrics_digest"], found["artifacts"]
         words = [found["phase"], found["digest"], found["created_at"], figures["validation"]["status"]]
         words += [text for row in rows for text in (row["path"], row["sha256"])]
-        return isinstance(rows, list) and all(isinstance(word, str) for word in words) and {"agents_executed", "agents_succeeded"} <= figures.keys()
+        return (
+            isinstance(rows, list)
+            and all(isinstance(word, str) for word in words)
+            and {"agents_executed", "agents_succeeded"} <= figures.keys()
+        )
     except (KeyError, TypeError, AttributeError, IndexError):
         return False
 

@@ -55,6 +55,9 @@ def _manifest_problems(manifest: Any) -> Iterator[str]:
         yield "its list `artifacts` differs from the files of its subject"
     if manifest["artifact_count"] != len(subject["files"]):
         yield "its `artifact_count` is not the number of its files"
+    for name in (item["path"] for item in subject["files"]):
+        if name.startswith("/") or ".." in name.split("/"):
+            yield f"its file {name!r} lies outside of the project"
     if (manifest["phase"], manifest["run_id"]) != (subject["phase"], subject["run"]):
         yield "its `phase` and `run_id` are not those of its subject"
 
@@ -98,6 +101,8 @@ def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | Non
         digest = (folder / "digest").read_text(encoding="ascii").strip()
         beside = json.loads((folder / "manifest.json").read_bytes())
         page = (folder / "REQUEST.md").read_text(encoding="utf-8")
+        if not isinstance(beside, dict) or not isinstance(beside.get("subject"), dict):
+            raise ValueError("manifest.json is not a manifest")
     except (OSError, ValueError) as error:
         return None, [*problems, f"{phase}: {' '.join(str(error).split())}"]
     if manifest is not None and manifest != beside:
@@ -106,7 +111,7 @@ def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | Non
         problems.append(f"{phase}/digest does not name {phase}/manifest.json")
     if digest not in page:
         problems.append(f"{phase}/REQUEST.md shows another digest than {phase}/digest")
-    upstream = (beside.get("subject") or {}).get("upstream")
+    upstream = beside["subject"].get("upstream")
     wanted = {name: _read(run_dir / name / "digest") for name in after}
     if upstream != wanted:
         problems.append(f"{phase} builds on other upstream digests than those of {', '.join(after) or 'no phase'}")

@@ -44,8 +44,9 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
 
 def _tree_problems(run_dir: Path, phase: str) -> list[str]:
     """Whether project.git holds the tree that the manifest names, under the phase's ref."""
-    manifest = files.try_read_json(run_dir / phase / "manifest.json") or {}
-    wanted = (manifest.get("subject") or {}).get("tree")
+    manifest = files.try_read_json(run_dir / phase / "manifest.json")
+    subject = manifest.get("subject") if isinstance(manifest, dict) else None
+    wanted = subject.get("tree") if isinstance(subject, dict) else None
     try:
         found = trees.resolve(run_dir / "project.git", f"refs/phases/{phase}").tree
     except trees.GitError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import requests, verdict
+from workflow.gate import approvals, feedback, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.plan.phases import Phase, Plan
 
@@ -59,16 +59,24 @@ def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunSta
     phases: dict[str, PhaseState] = {}
     for name, phase in plan.phases.items():
         closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
-        manifest = files.try_read_json(run_dir / name / "manifest.json")
+        manifest = _shown(run_dir / name / "manifest.json")
         if closed:
             phases[name] = PhaseState(name, PENDING, (_why_pending(run_dir, closed, phases),), None, "none", "", "", (), manifest)
-        elif manifest is None or not (run_dir / name / "REQUEST.md").is_file():
+        elif not all((run_dir / name / file).exists() for file in ("manifest.json", "REQUEST.md")):
             phases[name] = PhaseState(name, WORKING, (_why_working(run_dir, phase),), None, "none", "", "", (), None)
         else:
             found = verdict.judge(run_dir, name, phase.gate, policy)
             facts = (found.digest, found.trust, found.by, found.since, found.waived)
             phases[name] = PhaseState(name, found.state, found.reasons, *facts, manifest)
     return RunState(run_dir.name, run_dir, _overall({phase.state for phase in phases.values()}, failed), phases)
+
+
+def _shown(path: Path) -> Mapping[str, Any] | None:
+    """A phase's manifest; None where there is none, or a damaged one."""
+    found = files.try_read_json(path)
+    subject = found.get("subject") if isinstance(found, dict) else None
+    whole = isinstance(subject, dict) and {"agents", "conflicts", "validation"} <= subject.keys()
+    return found if whole and {"metrics_digest", "artifacts", "artifact_count"} <= found.keys() else None
 
 
 def _why_pending(run_dir: Path, closed: list[str], phases: Mapping[str, PhaseState]) -> str:
@@ -94,8 +102,15 @@ def _overall(states: set[str], failed: bool) -> str:
 
 def next_command(phase: PhaseState, run_dir: Path, command: Command) -> str:
     """What a person types next for a phase."""
+    marker, asked = run_dir / phase.name / approvals.MARKER, run_dir / phase.name / feedback.MARKER
+    if phase.state in (verdict.WAITING, verdict.STALE) and marker.is_file() and marker.stat().st_size:
+        return f"{command.line('approve', config=(f'phase={phase.name}',))} && {command.go_on()}"  # a touch opens nothing
+    if phase.state == verdict.CHANGES and feedback.UNCHANGED in phase.reasons[0]:
+        return f"rm {command.path(asked)} && {command.go_on()}"
     if phase.state in (verdict.WAITING, verdict.STALE):
         return f"touch {command.path(run_dir / phase.name / 'APPROVED')} && {command.go_on()}"
+    if phase.state == verdict.BLOCKED and phase.manifest is None:
+        return f"rm {command.path(run_dir / phase.name / 'manifest.json')} && {command.go_on()}"
     if phase.state == verdict.BLOCKED:
         failed = [agent for agent in (phase.manifest or {})["subject"]["agents"] if agent["status"] not in ("succeeded", "skipped")]
         if failed:

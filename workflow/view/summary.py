@@ -79,6 +79,8 @@ def _unfinished(state: RunState, command: Command) -> list[str]:
 
 def made(manifest: Mapping[str, Any]) -> str:
     """Files and agents of a phase in one line."""
+    if not manifest:
+        return "unknown: manifest.json cannot be read"
     agents = [agent["name"] for agent in manifest["metrics_digest"]["agents"] if agent["success"]]
     paths = [item["path"] for item in manifest["artifacts"]]
     required = {path for row in manifest["subject"]["validation"]["artifacts"] for path in row["found"]}
@@ -90,6 +92,8 @@ def made(manifest: Mapping[str, Any]) -> str:
 
 def checked(manifest: Mapping[str, Any]) -> str:
     """Validation of a phase in one line."""
+    if not manifest:
+        return "unknown"
     validation = manifest["subject"]["validation"]
     found = sum(1 for row in validation["artifacts"] if row["found"])
     text = f"{found} of {len(validation['artifacts'])} artifact patterns found"

@@ -86,12 +86,15 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
         touched |= {item["path"]: name for item in outcome["artifacts"]} | dict.fromkeys(outcome["deleted"], name)
     adopted = adoptions.read_all(run_dir, phase)
     for item in adopted:
-        joined, clashing = agents.join(repo, now, item, f"{phase}: merge the commit of {item['by']}")
-        if joined is None:
-            others = sorted({touched[path] for path in clashing if path in touched})
-            conflicts.append({"files": list(clashing), "between": [*others, f"human {item['by']}"]})
-            continue
-        now = joined
+        theirs = trees.Commit(item["result"]["commit"], item["result"]["tree"])
+        merged = trees.merge(repo, now.commit, theirs.commit, item["base"]["commit"])
+        if merged.tree is None:
+            others = sorted({touched[path] for path in merged.conflicts if path in touched})
+            conflicts.append({"files": list(merged.conflicts), "between": [*others, f"human {item['by']}"]})
+        elif item["base"]["commit"] == now.commit:
+            now = theirs
+        else:  # only the edit is taken: what it was made on may hold later phases, and older work of agents
+            now = trees.commit_tree(repo, merged.tree, [now.commit], f"{phase}: commit of {item['by']}", item["at"])
     merge = {
         "phase": phase,
         "status": "conflict" if conflicts else "merged",
