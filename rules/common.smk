@@ -6,14 +6,23 @@ def command(script, *words):
     return [sys.executable, str(CALL.root / "scripts" / f"{script}.py"), *words]
 
 
+SHOWN = set()  # phases whose checkpoint Snakemake knows to be up to date; that does not change within a call
+
+
+def gate_is_open(phase):
+    """Whether a phase's gate is open now; while its request is still to be made, Snakemake is told to make it first."""
+    if phase not in SHOWN:
+        checkpoints.request_review.get(phase=phase)
+        SHOWN.add(phase)
+    return CALL.judge(phase).is_open
+
+
 def phase_files(phase):
     """Function that names the files of a phase once every gate before it is open, and nothing until then."""
 
     def files_of(wildcards):
-        for name in PLAN.upstream(phase):
-            checkpoints.request_review.get(phase=name)
-            if not CALL.judge(name).is_open:
-                return []
+        if not all(gate_is_open(name) for name in PLAN.upstream(phase)):
+            return []
         folder = f"{RUN_DIR}/{phase}"
         shown = [f"{folder}/{name}" for name in ("manifest.json", "digest", "REQUEST.md")]
         return [*agent_outcomes(phase), *shown, f"{RUN_DIR}/bundles/{phase}.zip"]

@@ -39,6 +39,7 @@ class Call:
     settled: bool = False
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
+    _judged: dict[str, tuple[object, verdict.Verdict]] = field(default_factory=dict)
     _rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
@@ -47,8 +48,16 @@ class Call:
         return Path("runs", self.run)
 
     def judge(self, phase: str) -> verdict.Verdict:
-        """The verdict of a phase's gate, now. The writer notes what a bare marker has opened."""
+        """The verdict of a phase's gate, now. The writer notes what a bare marker has opened.
+
+        It is judged anew whenever one of the files that it depends on has changed, and only then: a pass over many
+        gates asks many times.
+        """
+        seen = verdict.fingerprint(self.run_dir, phase)
+        if phase in self._judged and self._judged[phase][0] == seen:
+            return self._judged[phase][1]
         found = verdict.judge(self.run_dir, phase, self.plan.phases[phase].gate, self.settings["gate"]["policy"])
+        self._judged[phase] = (seen, found)
         if self.writes and found.by_bare_marker and found.digest:
             history.record_opening(self.run_dir, phase, found.digest, self.run_dir / phase / "APPROVED")
         return found
@@ -100,7 +109,11 @@ class Call:
 
     def reached(self) -> list[Phase]:
         """The phases whose upstream gates are all open now."""
-        return [phase for name, phase in self.plan.phases.items() if all(self.judge(other).is_open for other in self.plan.upstream(name))]
+        found: dict[str, Phase] = {}
+        for name, phase in self.plan.phases.items():
+            if all(other in found and self.judge(other).is_open for other in phase.after):
+                found[name] = phase
+        return list(found.values())
 
     def request_options(self, phase: str) -> str:
         """What the request of a phase needs to know from the plan and the settings, as JSON for its job."""

@@ -50,6 +50,21 @@ def judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
         return Verdict(phase, BLOCKED, (f"cannot be judged: {type(error).__name__}: {error}",))
 
 
+def fingerprint(run_dir: Path, phase: str) -> tuple[object, ...]:
+    """What tells the files that a verdict depends on from any other state of them: time, size and inode of each."""
+    folder = run_dir / phase
+    names = [folder / name for name in ("manifest.json", "digest", approvals.MARKER, feedback.MARKER)]
+    return tuple(_stat(path) for path in (*names, history.path(run_dir, phase)))
+
+
+def _stat(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
 def _judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
     folder = run_dir / phase
     manifest = files.read_json(folder / "manifest.json")
