@@ -31,7 +31,7 @@ BREAKS = {
         "    if pending and not marker_is_there(folder):\n",
     ),
 }
-HELPER = '\n\ndef marker_is_there(folder: Path) -> bool:\n    return (folder / approvals.MARKER).exists()\n'
+HELPER = "\n\ndef marker_is_there(folder: Path) -> bool:\n    return (folder / approvals.MARKER).exists()\n"
 
 
 def found(name: str, steps: str) -> bool:
@@ -52,4 +52,5 @@ def found(name: str, steps: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if all([found(name, sys.argv[1] if len(sys.argv) > 1 else "240") for name in BREAKS]) else 1)
+    results = [found(name, sys.argv[1] if len(sys.argv) > 1 else "240") for name in BREAKS]
+    sys.exit(0 if all(results) else 1)

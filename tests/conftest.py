@@ -192,3 +192,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield made
     if sys.platform == "linux":  # running a program made this process the reaper of its orphans
         ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="session")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """`delivered("webapp")`: a run of that type, delivered once for all tests and workers (tests/deliveries.py)."""
+    from deliveries import deliver_once
+
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    return lambda kind: deliver_once(kind, shared)

@@ -24,7 +24,8 @@ from workflow.gate import verdict
 PHASES = ("plan", "build")
 SCRIPT = (
     "cat > .prompt; printf 'VERSION\\n' > PHASE.txt; "
-    "for word in $(grep -o 'please-add-[0-9]*' .prompt | sort -u); do grep -qx $word asked-PHASE.dat 2>/dev/null || echo $word >> asked-PHASE.dat; done; "
+    "for word in $(grep -o 'please-add-[0-9]*' .prompt | sort -u); do "
+    "grep -qx $word asked-PHASE.dat 2>/dev/null || echo $word >> asked-PHASE.dat; done; "
     "rm .prompt"
 )
 

@@ -230,6 +230,7 @@ def test_approval_works_while_another_branch_is_at_work_and_several_gates_are_na
         (desk.path / "go").touch()
         assert running.wait(60) == 0, desk.read("started.log")
     finally:
+        (desk.path / "go").touch()
         if running.poll() is None:
             running.send_signal(signal.SIGINT)
             running.wait(60)

@@ -123,11 +123,12 @@ def test_two_rounds_of_feedback_are_worked_in_answered_and_shown(waiting: Desk) 
 
 def test_feedback_by_hand_may_be_lines_a_list_or_a_mapping_with_ids(desk: Desk) -> None:
     answer = 'echo "[{\\"id\\": \\"A1\\", \\"status\\": \\"not done\\", \\"why\\": \\"no time\\"}]"'
-    work = f'grep "^> " "$PHASEGATE_PROMPT" > said.txt || echo nothing > said.txt; {answer} > feedback.json'
+    work = f'if grep "^> " "$PHASEGATE_PROMPT" > said.txt; then {answer} > feedback.json; else echo nothing > said.txt; fi'
+    own = "[ -e feedback.json ] || echo five stars > feedback.json; echo x > two.txt"
     entry = {"after": [], "agents": {"one": {"runner": "one"}, "two": {"runner": "two"}}}
     desk.configure(
         {"lines": entry, "list": entry, "mapping": entry},
-        {"one": sh(work), "two": sh("echo x > two.txt")},
+        {"one": sh(work), "two": sh(own)},
         sandbox="off",
     )
     desk.run("--config", "max_parallel_agents=4")
@@ -146,7 +147,8 @@ def test_feedback_by_hand_may_be_lines_a_list_or_a_mapping_with_ids(desk: Desk) 
         assert re.findall(r"^### Point .*\n\n> (.*)$", prompt, re.MULTILINE) == wanted
     assert [desk.attempts(name, "two") for name in ids] == [2, 2, 1]
     assert answer_table(desk, "mapping")[0][2] == "one: not done. no time"
-    assert set(bundle(desk, "mapping")) == {"artifacts/said.txt", "artifacts/two.txt"}
+    for name in ids:  # feedback.json of the project itself is not an answer, and stays
+        assert bundle(desk, name)["artifacts/feedback.json"] == "five stars\n"
 
 
 def test_unchanged_result_is_not_asked_about_again_until_the_request_is_withdrawn(desk: Desk) -> None:

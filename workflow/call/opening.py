@@ -143,6 +143,7 @@ def _prepare(call: Call) -> None:
 def _become_writer(call: Call) -> None:
     session.become_writer(Path.cwd())
     history.settle_place(call.run_dir, list(call.plan.phases))
+    history.record_lost(call.run_dir, list(call.plan.phases))
 
 
 def _write_briefs(call: Call) -> None:

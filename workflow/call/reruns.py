@@ -38,6 +38,8 @@ def check_request(call: Call) -> None:
     if "adopt" in call.line.targets:
         _adopt(call)
     for agent in rules.values():
+        if call.line.deletes_outputs:  # snakemake deletes, not a person: nothing is to be paid again
+            (call.run_dir / agent.phase / "agents" / agent.name / "published").unlink(missing_ok=True)
         if _was_deleted(call.run_dir / agent.phase / "agents" / agent.name):
             call.retried.add(agent.rule)
 
@@ -91,6 +93,9 @@ def _retry(call: Call) -> None:
     phase = call.line.raw.get("phase")
     if phase is not None:
         call.line.choice("phase", list(call.plan.phases))
+    known = [name for agent in call.plan.agents() if phase in (None, agent.phase) for name in (agent.name, agent.rule)]
+    if "agent" in call.line.raw:
+        call.line.choice("agent", list(dict.fromkeys(known)))
     moment = files.now().replace(":", "").replace("-", "")
     count = 0
     for agent in call.plan.agents():

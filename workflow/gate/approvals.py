@@ -25,12 +25,16 @@ HEX = set("0123456789abcdef")
 
 @dataclass(frozen=True)
 class Approval:
-    """What a marker says: the digest that it names, who gave it, when, and what was waived (item -> reason)."""
+    """What a marker says: the digest that it names, who gave it, when, and what was waived (item -> reason).
+
+    `place` is `run/phase` as the Statement has it; empty for a marker that holds nothing but the digest.
+    """
 
     digest: str
     by: str = ""
     at: str = ""
     note: str = ""
+    place: str = ""
     waivers: tuple[tuple[str, str], ...] = ()
 
 
@@ -48,7 +52,8 @@ def parse(content: bytes) -> Approval | None:
         given = [(str(item["item"]), str(item["reason"]).strip()) for item in predicate.get("waivers", [])]
         waivers = tuple((item, reason) for item, reason in given if reason)
         by, at, note = (str(predicate.get(key, "")) for key in ("by", "at", "note"))
-        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, waivers)
+        place = f"{predicate['run']}/{predicate['phase']}"
+        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, place, waivers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -83,11 +88,12 @@ def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, wai
     if not shown or shown[-1]["digest"] != digest:
         raise UsageError(f"{phase}: this content has not been shown yet; run snakemake again")
     subject = files.read_json(run_dir / phase / "manifest.json")["subject"]
-    if feedback.pending(run_dir, phase, subject):
-        marker = run_dir / phase / feedback.MARKER
-        raise UsageError(f"{phase}: changes were requested in {marker}; run snakemake to have them made, or delete that file")
+    pending = feedback.pending(run_dir, phase, subject)
+    if pending:
+        way = "delete that file" if pending == feedback.UNCHANGED else "run snakemake to have them made, or delete that file"
+        raise UsageError(f"{phase}: {pending} ({run_dir / phase / feedback.MARKER}); {way}")
     waivers = _waivers(waive, {item.id: item.text for item in blockers(subject)}, phase)
-    approval = Approval(digest, by, files.now(), note, tuple(waivers))
+    approval = Approval(digest, by, files.now(), note, f"{run_dir.name}/{phase}", tuple(waivers))
     files.write_bytes(run_dir / phase / MARKER, statement(run_dir.name, phase, approval))
     return approval
 
@@ -96,7 +102,8 @@ def _waivers(waive: str, wrong: Mapping[str, str], phase: str) -> list[tuple[str
     """The waivers in `item=reason; item=reason`, held against what blocks the gate."""
     given: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in waive.split(";"))):
-        item, equals, reason = part.partition("=")
+        named = next((item for item in wrong if part.startswith(f"{item}=")), None)
+        item, equals, reason = (named, "=", part[len(named) + 1 :]) if named else part.partition("=")
         if not equals or not reason.strip():
             raise UsageError(f"waive: `{part}` gives no reason; write item=reason; item=reason")
         if item.strip() not in wrong:

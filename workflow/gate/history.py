@@ -42,6 +42,15 @@ def record_shown(run_dir: Path, phase: str, digest: str) -> None:
     files.write_json(path(run_dir, phase), record | {"shown": shown, "place": record["place"] or place(run_dir)})
 
 
+def record_lost(run_dir: Path, phases: list[str]) -> None:
+    """Where the record of a gate is lost, begin a new one: what is there counts as shown from now on."""
+    for phase in phases:
+        digest = run_dir / phase / "digest"
+        if (run_dir / phase / "REQUEST.md").is_file() and digest.is_file() and not read(run_dir, phase)["shown"]:
+            shown = {"digest": digest.read_text(encoding="ascii").strip(), "at": files.now(), "at_ns": time.time_ns()}
+            files.write_json(path(run_dir, phase), EMPTY | {"shown": [shown], "place": place(run_dir)})
+
+
 def record_opening(run_dir: Path, phase: str, digest: str, marker: Path) -> None:
     """Note that this bare marker has opened the gate for this digest. Only the writer of the folder calls this."""
     record = read(run_dir, phase)

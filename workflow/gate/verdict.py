@@ -105,6 +105,8 @@ def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: 
     approval = approvals.parse(content)
     if approval is None:
         return Verdict(phase, STALE, ("APPROVED is neither empty nor names a digest",), digest, since=since)
+    if approval.place not in ("", f"{run_dir.name}/{phase}"):
+        return Verdict(phase, STALE, (f"APPROVED was given for {approval.place}",), digest, by=approval.by, since=since)
     if approval.digest != digest:
         why = f"APPROVED names {approval.digest[:12]}, shown is {digest[:12]}"
         return Verdict(phase, STALE, (why,), digest, by=approval.by, since=since)

@@ -55,6 +55,7 @@ class CommandLine:
     dry_run: bool = False
     looks_only: bool = False
     verbose: bool = False
+    deletes_outputs: bool = False
     raw: dict[str, str] = field(default_factory=dict)
     config_files: list[Path] = field(default_factory=list)
 
@@ -105,6 +106,7 @@ def parse(arguments: list[str]) -> CommandLine:
         dry_run=bool(parsed.dryrun),
         looks_only=any(bool(getattr(parsed, mode, False)) for mode in LOOKING_MODES),
         verbose=bool(parsed.verbose or parsed.printshellcmds),
+        deletes_outputs=bool(parsed.delete_all_output or parsed.delete_temp_output),
         raw=_pairs(parsed.config or []),
         config_files=[Path(name) for name in parsed.configfile or []],
     )

@@ -20,7 +20,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import RunError
-from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, entry_name
+from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, digest_of, entry_name
 from workflow.work import trees
 
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
@@ -73,6 +73,8 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
         raise RunError(f"{bundle}: cannot be read as a bundle ({error})") from error
     if not _is_manifest(found):
         raise RunError(f"{bundle}: its {MANIFEST} is not a manifest")
+    if digest_of(found.get("subject")) != found["digest"] or found["subject"].get("files") != found["artifacts"]:
+        raise RunError(f"{bundle}: its {MANIFEST} is not the one that its digest names; run snakemake again to make the bundle anew")
     return found
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate.verdict import Verdict
+from workflow.gate.approvals import MARKER
+from workflow.gate.verdict import STALE, Verdict
 from workflow.proof import verification
 from workflow.view.summary import plain
 from workflow.work import trees
@@ -27,6 +28,8 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
         digest, problems = verification.verify_phase(run_dir, phase, names)
         problems += _tree_problems(run_dir, phase)
         found = verdicts[phase]
+        if found.state == STALE and _says_something(run_dir / phase / MARKER):
+            problems += [f"{phase}/{MARKER}: {reason}" for reason in found.reasons]
         rows.append(
             {
                 "phase": phase,
@@ -40,6 +43,11 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
             }
         )
     return rows
+
+
+def _says_something(marker: Path) -> bool:
+    """Whether a marker is more than a touch."""
+    return marker.is_symlink() or (marker.is_file() and marker.stat().st_size > 0)
 
 
 def _tree_problems(run_dir: Path, phase: str) -> list[str]:

@@ -14,7 +14,6 @@ from workflow.plan.commandline import Command
 from workflow.view.state import WORKING, PhaseState, RunState, next_command
 
 NAMED = 3
-LABELS = ("made", "checked", "read", "approve", "mend", "start", "go on")
 
 
 def lines(state: RunState, command: Command) -> list[str]:
@@ -37,7 +36,7 @@ def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
     }
     last = {verdict.BLOCKED: "mend", verdict.CHANGES: "go on"}.get(phase.state, "approve")
     return [
-        _line(state.run, words[phase.state]),
+        _headline(state, words[phase.state]),
         _line("made", made(manifest)),
         _line("checked", checked(manifest)),
         _line("read", command.path(state.run_dir / phase.name / "REQUEST.md")),
@@ -50,11 +49,13 @@ def _delivered(state: RunState, command: Command) -> list[str]:
     results = [row for phase in state.phases.values() for row in (phase.manifest or {})["subject"]["validation"]["checks"]]
     passed = sum(row["status"] == "pass" for row in results)
     count = sum((phase.manifest or {})["artifact_count"] for phase in state.phases.values())
+    names = [item for phase in state.phases.values() for item, _ in phase.waived]
+    waived = f"; waived: {', '.join(names)}" if names else ""
     readme = project / "README.md"
     return [
-        _line(state.run, f"delivered: all {len(state.phases)} phases are done"),
+        _headline(state, f"delivered: all {len(state.phases)} phases are done"),
         _line("made", f"{count} files in {len(state.phases)} bundles; the project lies in {command.path(project)}"),
-        _line("checked", f"{passed} of {len(results)} checks passed"),
+        _line("checked", f"{passed} of {len(results)} checks passed{waived}"),
         _line("read", command.path(readme if readme.is_file() else project)),
         _line("start", start_command(project, command)),
     ]
@@ -72,7 +73,7 @@ def _unfinished(state: RunState, command: Command) -> list[str]:
     names = ", ".join(phase.name for phase in state.held(WORKING)) or "the run"
     word = "a job could not do its work; see the messages above" if state.state == "failed" else "work is left to do"
     return [
-        _line(state.run, f"{names}: {word}"),
+        _headline(state, f"{names}: {word}"),
         _line("go on", command.go_on()),
     ]
 
@@ -109,8 +110,12 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
+def _headline(state: RunState, text: str) -> str:
+    return f"{state.run}: {plain(text)}"
+
+
 def _line(label: str, text: str) -> str:
-    return f"{label}: {plain(text)}" if label not in LABELS else f"  {label + ':':9}{plain(text)}"
+    return f"  {label + ':':9}{plain(text)}"
 
 
 def show(text_lines: list[str]) -> None:

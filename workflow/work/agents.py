@@ -95,7 +95,8 @@ def _outcome(job: Job) -> dict[str, Any]:
         return outcomes.blank(job.brief, "conflict", [conflict], None)
     key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": base.tree})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
-    if attempt is not None and _settle(job, attempt, base):
+    if attempt is not None and _settle(job, attempt, base) and not _has_tries_left(job, attempt, key):
+        journal.conclude(attempt)
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
     else:
         attempt = _try(job, base, key, parents)
@@ -139,15 +140,23 @@ def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) 
 def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) -> Attempt:
     """Make attempts until one is final: it succeeded, failed for good, or the retries are used up."""
     policy = job.policy.retry
-    for count in range(int(policy.get("retries", 0)) + 1):
+    made = len(journal.sequence(job.agent_dir, key))
+    for count in range(made, int(policy.get("retries", 0)) + 1 + made):
         attempt = _attempt(job, base, key, parents)
         _settle(job, attempt, base)
-        if not retryable(attempt, policy) or count == int(policy.get("retries", 0)):
+        if not _has_tries_left(job, attempt, key):
+            journal.conclude(attempt)
             break
         pause = delay(count, policy)
         job.say(f"attempt {attempt.number} failed; the next one in {pause:.1f} s")
         time.sleep(pause)
     return attempt
+
+
+def _has_tries_left(job: Job, attempt: Attempt, key: str) -> bool:
+    """Whether the sequence that this attempt belongs to goes on: it failed, may be repeated, and was not concluded."""
+    made = len(journal.sequence(job.agent_dir, key))
+    return made <= int(job.policy.retry.get("retries", 0)) and not attempt.concluded and retryable(attempt, job.policy.retry)
 
 
 def retryable(attempt: Attempt, policy: Mapping[str, Any]) -> bool:
@@ -180,6 +189,9 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         "prompt_sha256": files.sha256_bytes(prompt.encode("utf-8", "backslashreplace")),
         "sandbox": protection,
     }
+    for earlier in journal.attempts(job.agent_dir):
+        if earlier.exit is None:
+            trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
     attempt = journal.begin(job.agent_dir, record)
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)
@@ -256,7 +268,10 @@ def _settle(job: Job, attempt: Attempt, base: trees.Commit) -> bool:
     ended = attempt.exit or {}
     status, errors = judge(ended, job.policy.timeout_s)
     record: dict[str, Any] = {"tree": None, "commit": None, "runner_version": from_brief(job.brief["runner"]).version}
-    answers = replies.take(tree, attempt.folder, job.brief["feedback"])
+    asked, own = job.brief["feedback"], None
+    if asked and replies.NAME in trees.files(job.repo, start_of(job, base).commit):
+        own = next(trees.read_objects(job.repo, [f"{start_of(job, base).tree}:{replies.NAME}"]))
+    answers = replies.take(tree, attempt.folder, asked, own)
     try:
         snapshot = trees.snapshot(job.repo, base.commit, tree)
         links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]

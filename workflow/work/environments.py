@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -64,17 +65,31 @@ def store(configured: str | None) -> Path:
 
 
 def requirements(tree: Path) -> list[str]:
-    """The requirement lines of a project, sorted. ValueError for files that cannot be read."""
-    found: set[str] = set()
+    """The requirement lines of a project: those of pyproject.toml sorted, then those of its requirements files in order.
+
+    Files that a line includes (`-r`) are read where they lie inside the tree; the project itself (`.`, `-e .`) is left
+    out, because checks find it on PYTHONPATH. ValueError for files that cannot be read.
+    """
+    found: list[str] = []
     project = tree / "pyproject.toml"
     if project.is_file() and not project.is_symlink():
-        found |= set(_declared(tomllib.loads(project.read_text(encoding="utf-8"))))
+        found += sorted(set(_declared(tomllib.loads(project.read_text(encoding="utf-8")))))
     for name in REQUIREMENT_FILES:
-        path = tree / name
-        if path.is_file() and not path.is_symlink():
-            lines = (line.split(" #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-            found |= {line for line in lines if line and not line.startswith("#")}
-    return sorted(found)
+        found += _lines_of(tree / name, tree, ())
+    return list(dict.fromkeys(found))
+
+
+def _lines_of(path: Path, tree: Path, seen: tuple[Path, ...]) -> Iterator[str]:
+    """The requirement lines of one file, continued lines joined, included files in place."""
+    if path in seen or path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(tree.resolve()):
+        return
+    for raw in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        line = re.split(r"(?:^|\s)#", raw, maxsplit=1)[0].strip()
+        word, _, rest = line.replace("=", " ", 1).partition(" ") if line.startswith("--requirement") else line.partition(" ")
+        if word in ("-r", "--requirement"):
+            yield from _lines_of(path.parent / rest.strip(), tree, (*seen, path))
+        elif line and word not in ("-e", "--editable", ".", "-c", "--constraint"):
+            yield line
 
 
 def _declared(data: dict[str, Any]) -> Iterator[str]:

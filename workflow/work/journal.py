@@ -3,6 +3,7 @@
     attempts/001/begin.json    key, base, invocation, start (written before the program starts)
                  exit.json     exit code and end (written at once when it has ended)
                  result.json   status, tree, errors (written when the result is safe in the repository)
+                 concluded     no retry follows
                  brief.json prompt.md output.log
                  work/         tree, home, tmp; removed when the result is written
 
@@ -45,6 +46,11 @@ class Attempt:
     def result(self) -> dict[str, Any] | None:
         """What came of it; None where that was not settled."""
         return files.try_read_json(self.folder / "result.json")
+
+    @property
+    def concluded(self) -> bool:
+        """Whether it was the last of its sequence: no retry of the policy follows it."""
+        return (self.folder / "concluded").exists()
 
     @property
     def log(self) -> Path:
@@ -91,3 +97,17 @@ def finished(agent_dir: Path, key: str, invocation: str = "") -> Attempt | None:
         if started.get("key") == key and attempt.exit is not None and (not invocation or started.get("invocation") == invocation):
             return attempt
     return None
+
+
+def conclude(attempt: Attempt) -> None:
+    """Note that no retry follows this attempt."""
+    files.write_text(attempt.folder / "concluded", "")
+
+
+def sequence(agent_dir: Path, key: str) -> list[Attempt]:
+    """The ended attempts with this key since the last one that was concluded: what the retry policy counts."""
+    found: list[Attempt] = []
+    for attempt in attempts(agent_dir):
+        if attempt.begin.get("key") == key and attempt.exit is not None:
+            found = [] if attempt.concluded else [*found, attempt]
+    return found

@@ -16,18 +16,20 @@ LIMIT = 1 << 20
 STATUSES = ("done", "not done")
 
 
-def take(tree: Path, attempt_dir: Path, asked: list[dict[str, str]]) -> list[dict[str, str]]:
+def take(tree: Path, attempt_dir: Path, asked: list[dict[str, str]], own: bytes | None = None) -> list[dict[str, str]]:
     """The agent's answers to what was asked; moves the file from the tree into the attempt's folder.
 
-    Without feedback in the brief the file is the project's own and is left alone. Answers to other ids, and files
-    that cannot be read, count as no answer.
+    Without feedback in the brief the file is the project's own and is left alone; `own` is what the project has under
+    this name, and is put back. Answers to other ids, and files that cannot be read, count as no answer.
     """
     path, kept = tree / NAME, attempt_dir / NAME
     if not asked:
         return []
-    if path.is_file() and not path.is_symlink() and path.stat().st_size <= LIMIT:
+    if path.is_file() and not path.is_symlink() and path.stat().st_size <= LIMIT and path.read_bytes() != own:
         files.write_bytes(kept, path.read_bytes())
         path.unlink()
+        if own is not None:
+            path.write_bytes(own)
     found = files.try_read_json(kept)
     ids = {item["id"] for item in asked}
     entries: list[Any] = found if isinstance(found, list) else []

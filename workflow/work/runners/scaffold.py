@@ -10,7 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workflow import files
 from workflow.errors import RunError
+from workflow.work import replies
 from workflow.work.runners import measuring, releasing, templates
 
 SCAFFOLDS = Path(__file__).resolve().parents[2] / "scaffolds"
@@ -21,6 +23,10 @@ def scaffold(tree: Path, brief: dict[str, Any]) -> list[str]:
     kind, role = brief["intake"]["project"]["type"], brief["role"]
     makers = {"qa": measuring.test_project, "security": measuring.scan_project, "release_manager": releasing.prepare_release}
     written = makers[role](tree, brief) if role in makers else _render(tree, brief, kind, role)
+    if brief["feedback"]:
+        why = "the embedded runner renders templates and cannot take feedback; configure a coding agent for this"
+        answers = [{"id": item["id"], "status": "not done", "why": why} for item in brief["feedback"]]
+        files.write_json(tree / replies.NAME, answers)
     for path in written:
         print(f"wrote {path}")
     return written

@@ -1,0 +1,177 @@
+"""What a delivered project says about itself: plan, measurements, release. Every claim is held against its evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from conftest import ROOT
+from deliveries import NAMES, Delivery, in_environment, labelled, project_copy
+
+from workflow.work.runners import measuring
+
+
+@pytest.fixture(params=["webapp", "analytics", "ml"])
+def made(request: pytest.FixtureRequest, delivered: Callable[[str], Delivery]) -> Delivery:
+    """A delivered run of each type."""
+    return delivered(request.param)
+
+
+def template(kind: str) -> dict[str, Any]:
+    """The intake that quickstart starts from."""
+    return yaml.safe_load((ROOT / "config" / "intakes" / f"{kind}.yaml").read_text())
+
+
+def shown(text: str) -> str:
+    """Markdown as a reader sees it: no escapes, one line."""
+    return " ".join(re.sub(r"\\([\\`*_{}\[\]|#~@])", r"\1", text).split())
+
+
+def test_requirements_and_risks_hold_what_the_brief_says(made: Delivery) -> None:
+    intake = template(made.kind)
+    requirements = shown((made.project / "docs/requirements.md").read_text())
+    wanted = [intake["project"]["description"], intake["goals"]["primary"], *intake["goals"]["secondary"]]
+    wanted += [*intake["goals"]["success_criteria"], *intake["constraints"], *(person["needs"] for person in intake["stakeholders"])]
+    assert [text for text in wanted if text not in requirements] == []
+    assert f"Coverage target: {intake['testing']['coverage_target']} %" in requirements
+    numbers = re.findall(r"\| ((?:FR|NFR)-\d+) \|", requirements)
+    assert len(numbers) == len(set(numbers)) > 12
+    risks = shown((made.project / "docs/risks.md").read_text())
+    assert [risk for risk in intake["risks"] if f"| {risk['description']} | {risk['likelihood']} | {risk['impact']} |" not in risks] == []
+    assert risks.count("| R-") > len(intake["risks"])
+
+
+def test_architecture_has_a_mermaid_picture_of_things_that_exist(made: Delivery) -> None:
+    page = (made.project / "docs/architecture.md").read_text()
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
+    kind, *lines = picture.splitlines()
+    assert kind == "flowchart LR"
+    assert sum(line.strip().startswith("subgraph ") for line in lines) == sum(line.strip() == "end" for line in lines) == 1
+    declared = set(re.findall(r"(\w+)[\[({]+\"", picture)) | {"project"}
+    edges = re.findall(r"^\s*(\w+)(?:[\[({]+\".*?\"[\])}]+)? [-.=]+>?(?:\|\"[^\"|]*\"\|)? (\w+)", picture, re.MULTILINE)
+    assert len(edges) > 8
+    assert {end for edge in edges for end in edge} <= declared
+    named = re.findall(r"`([\w/]+\.(?:py|sql))`", page)
+    source = made.project / "src" / made.package
+    assert [name for name in named if not (source / name).is_file() and not (made.project / name).is_file()] == []
+    assert len(named) > 5
+
+
+def test_the_plan_is_a_graph_of_tasks_that_were_all_done(made: Delivery, tmp_path: Path) -> None:
+    tasks = {task["id"]: task for task in yaml.safe_load((made.project / "plan/tasks.yaml").read_text())}
+    assert len(tasks) > 8
+    assert [set(task) for task in tasks.values()] == [{"id", "title", "description", "needs", "touches", "accept"}] * len(tasks)
+    order = list(TopologicalSorter({name: task["needs"] for name, task in tasks.items()}).static_order())
+    assert sorted(order) == sorted(tasks), "a task needs one that is not in the plan"
+    missing = [pattern for task in tasks.values() for pattern in task["touches"] if not any(made.project.glob(pattern))]
+    assert missing == []
+    folder = project_copy(made, tmp_path / "project")
+    commands = [command for task in tasks.values() for command in task["accept"]]
+    quick = [command for command in commands if not command.startswith("python ")]
+    ended = {command: in_environment(made, folder, "sh", "-c", command).returncode for command in quick}
+    assert len(ended) > 4
+    assert set(ended.values()) == {0}, ended
+    suites = {words[-1] for command in commands if "pytest" in (words := shlex.split(command)) and words[-1].endswith(".py")}
+    assert len(suites) > 3
+    assert all((made.project / path).is_file() for path in suites)
+
+
+def test_test_reports_agree_with_what_the_checks_measured(made: Delivery) -> None:
+    checks = {row["name"]: row for row in made.desk.json(f"runs/{made.run}/testing/validation.json")["checks"]}
+    suite = ElementTree.parse(made.project / "reports/junit.xml").getroot()
+    cases = list(suite.iter("testcase"))
+    assert len(cases) > 30
+    assert [case for case in cases if case.find("failure") is not None or case.find("error") is not None] == []
+    assert checks["tests"]["summary"].startswith(f"{len(cases)} passed")
+    measured = json.loads((made.project / "reports/coverage.json").read_text())["totals"]
+    target = template(made.kind)["testing"]["coverage_target"]
+    assert target <= measured["percent_covered"] <= 100
+    assert re.findall(r"\d+", checks["coverage"]["summary"])[0] == str(measured["num_statements"])
+    page = (made.project / "reports/testing.md").read_text()
+    assert f"| Line coverage | {measured['percent_covered']:.1f} % of {measured['num_statements']} statements |" in page
+    assert f"| Tests | {len(cases)} |" in page
+    security = json.loads((made.project / "reports/security.json").read_text())
+    assert security["tool"].startswith("ruff ")
+    assert (security["scanned"], security["findings"]) == ("src", [])
+
+
+def test_security_findings_come_from_the_linter(
+    delivered: Callable[[str], Delivery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    made = delivered("webapp")
+    folder = project_copy(made, tmp_path / "project")
+    planted = f"src/{made.package}/health.py"
+    text = (folder / planted).read_text()
+    (folder / planted).write_text(f"{text}\nSECRET = eval(input())\n")
+    monkeypatch.setenv("PATH", str(made.environment / "bin"), prepend=":")
+    measuring.scan_project(folder, {})
+    (finding,) = json.loads((folder / "reports/security.json").read_text())["findings"]
+    assert (finding["rule"], finding["path"], finding["line"]) == ("S307", planted, text.count("\n") + 2)
+    assert f"| S307 | {planted.replace('_', chr(92) + '_')}:{finding['line']} |" in (folder / "reports/security.md").read_text()
+    command = made.desk.json(f"runs/{made.run}/testing/manifest.json")["subject"]["validation"]["checks"][-1]["command"]
+    assert in_environment(made, folder, *command).returncode == 1, "the check of the phase sees it, too"
+
+
+def test_the_release_is_complete_and_ticks_only_what_was_proved(made: Delivery) -> None:
+    project, intake = made.project, template(made.kind)
+    assert (project / "VERSION").read_text() == f"{intake['project']['version']}\n"
+    changes = shown((project / "CHANGELOG.md").read_text())
+    assert f"## {intake['project']['version']}" in changes
+    assert [text for text in [intake["goals"]["primary"], *intake["goals"]["secondary"]] if text not in changes] == []
+    recipe = (project / "Dockerfile").read_text().splitlines()
+    assert recipe[0].startswith("FROM python:3.")
+    assert [line for line in recipe if line.startswith("USER ")] == ["USER app"]
+    copied = [word for line in recipe if line.startswith("COPY ") for word in line.split()[1:-1]]
+    ignored = (project / ".dockerignore").read_text().splitlines()
+    assert copied
+    assert [path for path in copied if not (project / path).exists() or path in ignored] == []
+    assert f'"{made.package}"' in recipe[-1]
+
+    boxes = re.findall(r"^- \[(.)\] (.*)$", (project / "release/CHECKLIST.md").read_text(), re.MULTILINE)
+    ticked = {text: re.findall(r"\]\((\S+?)\)", text) for mark, text in boxes if mark == "x"}
+    assert len(ticked) == 3
+    for text, (link,) in ticked.items():
+        proof = json.loads((project / "release" / link).read_text())
+        row = next(
+            row for row in made.desk.json(f"runs/{made.run}/{proof['phase']}/validation.json")["checks"] if row["name"] == proof["name"]
+        )
+        assert (proof["status"], proof["exit_code"], proof["command"]) == ("pass", 0, row["command"]), text
+    waiting = [shown(text) for mark, text in boxes if mark == " "]
+    assert set(intake["goals"]["success_criteria"]) < set(waiting), "what no check proves is left for a person"
+
+
+def test_a_box_is_open_again_when_its_result_is_deleted(delivered: Callable[[str], Delivery], tmp_path: Path) -> None:
+    made = delivered("webapp").copy(tmp_path / "copy")
+    name, run = f"runs/{made.run}/testing/validation.json", made.run
+    record = made.desk.json(name)
+    record["checks"] = [row for row in record["checks"] if row["name"] != "tests"]
+    made.desk.write(name, json.dumps(record))
+    stop = made.desk.run()
+    assert stop.last[-5].startswith(f"{run}: testing waits for your review again")
+    last = made.desk.shell(labelled(stop, "approve"))
+    assert last.last[-5] == f"{run}: delivered: all 4 phases are done"
+    checklist = made.desk.read(f"runs/{run}/project/release/CHECKLIST.md")
+    assert "- [ ] The project's own tests pass. (no result)" in checklist
+    assert checklist.count("- [x] ") == 2
+    assert sorted(path.name for path in (made.project / "release/evidence").iterdir()) == ["testing.coverage.json", "testing.security.json"]
+    assert made.desk.attempts("deployment", "release_manager", run) == 2
+    assert made.desk.attempts("testing", "qa", run) == made.desk.attempts("development", "developer", run) == 1
+
+
+def test_every_type_has_its_own_words_on_the_first_page(delivered: Callable[[str], Delivery]) -> None:
+    pages = {kind: (delivered(kind).project / "README.md").read_text() for kind in NAMES}
+    for kind, page in pages.items():
+        assert "./run.sh" in page
+        links = [link for link in re.findall(r"\]\(([^)#]+)\)", page) if "://" not in link]
+        assert links
+        assert [link for link in links if not (delivered(kind).project / link).exists()] == [], kind
+    assert len({page.split("##")[0].split("**Goal:**")[1] for page in pages.values()}) == 3
