@@ -160,7 +160,7 @@ def test_a_waiver_opens_only_with_a_reason_for_everything_that_is_wrong(shown: R
     reasons = {"artifact:none.md": "not needed", "check:bad": "known"}
 
     def waived(given: dict[str, str], named: str | None = None) -> verdict.Verdict:
-        approval = approvals.Approval(named or digest(shown), "me", "", "", tuple(given.items()))
+        approval = approvals.Approval(named or digest(shown), "me", "", "", "demo/plan", tuple(given.items()))
         shown.marker().write_bytes(approvals.statement("demo", "plan", approval))
         return shown.judge()
 

@@ -133,4 +133,5 @@ def test_words_of_the_brief_reach_the_files_and_break_none(kind: str, tmp_path: 
     for name in ("README.md", "docs/requirements.md", "docs/architecture.md"):
         assert "93 %" in (tmp_path / name).read_text(), name
     assert "&lt;b&gt;errands&lt;/b&gt;" in (tmp_path / "README.md").read_text()
+    assert (tmp_path / "VERSION").read_text() == "2.7.1\n"
     assert "- [x]" not in (tmp_path / "release/CHECKLIST.md").read_text()

@@ -41,7 +41,7 @@ def test_outcome_attempt_and_patch_tell_what_was_done(run: Run) -> None:
     assert "+hello" in (run.agent_dir("writer") / "changes.patch").read_text()
     folder = run.agent_dir("writer") / "attempts/001"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "begin.json", "brief.json", "exit.json", "output.log", "prompt.md", "result.json"]  # fmt: skip
+        "begin.json", "brief.json", "concluded", "exit.json", "output.log", "prompt.md", "result.json"]  # fmt: skip
     assert (run.agent_dir("writer") / outcome["log"]).read_text() == "said\n"
     assert outcome["prompt_sha256"] == files.sha256_file(folder / "prompt.md")
     assert outcome["usage"] == {"input_tokens": None, "output_tokens": None, "cost_usd": None}

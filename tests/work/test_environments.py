@@ -37,7 +37,14 @@ def test_what_counts_are_dependencies_test_extras_groups_and_requirement_files(t
     (tmp_path / "requirements-test.txt").write_text("httpx\n")
     (tmp_path / "requirements-docs.txt").write_text("furo\n")
     assert environments.requirements(tmp_path) == [
-        "black", "flask>=3", "httpx", "hypothesis", "mypy", "pandas>=2", "pytest", "pytest-cov", "ruff"]  # fmt: skip
+        "flask>=3", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "pandas>=2", "black", "httpx"]  # fmt: skip
+
+
+def test_requirement_files_keep_their_order_and_their_includes_and_leave_out_the_project(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "requirements.txt").write_text("-e .\n-r more/base.txt\nb==1 \\\n  --hash=sha256:00\n.\n-r ../outside.txt\na\n")
+    (tmp_path / "more/base.txt").write_text("z  # last in the alphabet\n-r base.txt\n")
+    assert environments.requirements(tmp_path) == ["z", "b==1    --hash=sha256:00", "a"]
 
 
 def test_a_project_that_declares_nothing_needs_nothing_and_links_are_not_read(tmp_path: Path) -> None:

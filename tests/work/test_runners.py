@@ -40,7 +40,7 @@ TEST = "from half import half\n\ndef test_half():\n    assert half(4) == 2\n"
 def brief(role: str = "agent", upstream: list[dict[str, Any]] | None = None, target: int = 80, **project: Any) -> dict[str, Any]:
     intake = full_intake(**project)
     intake["testing"]["coverage_target"] = target
-    return {"role": role, "intake": intake, "upstream": upstream or []}
+    return {"role": role, "intake": intake, "upstream": upstream or [], "feedback": []}
 
 
 @pytest.fixture

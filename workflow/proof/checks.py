@@ -43,7 +43,7 @@ def run_all(run_dir: Path, phase: str, commit: str, criteria: dict[str, Any]) ->
         rows = []
         for check in criteria["checks"]:
             rows.append(_run(check, room, made, logs, protection, refused, run_dir))
-            print(f"{time.strftime('%H:%M:%S')} {phase} check {check['name']}: {rows[-1]['status']}", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} {phase} check {check['name']}: {rows[-1]['status']}\n", end="", flush=True)
     prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
     return {"checks": rows, "environment": prepared, "sandbox": protection}
 

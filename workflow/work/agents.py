@@ -59,7 +59,7 @@ class Job:
 
     def say(self, text: str) -> None:
         """A line of progress on standard output."""
-        print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}\n", end="", flush=True)
 
     def parents(self) -> list[dict[str, Any]]:
         """The outcomes of the agents that this one needs."""
