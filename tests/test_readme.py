@@ -36,6 +36,7 @@ def clone(tmp_path: Path) -> Desk:
     return Desk(folder, root=folder, env={"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"})
 
 
+@pytest.mark.long
 def test_every_command_block_of_the_readme_works(clone: Desk) -> None:
     ran = 0
     for block in blocks():

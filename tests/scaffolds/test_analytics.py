@@ -123,5 +123,6 @@ def test_data_that_cannot_be_used_is_refused_in_one_line(analytics: Delivery, tm
     ],
     ids=["shares-of-orders", "bad-rows-count", "scripts-run"],
 )
+@pytest.mark.long
 def test_a_planted_bug_turns_the_pipelines_own_suite_red(analytics: Delivery, tmp_path: Path, path: str, old: str, new: str) -> None:
     assert own_suite_finds(analytics, tmp_path / "project", f"src/{analytics.package}/{path}", old, new)

@@ -96,5 +96,6 @@ def test_bad_rows_and_bad_questions_are_refused_by_name(ml: Delivery, tmp_path: 
     ],
     ids=["tested-on-what-was-learned", "guesses-for-other-messages", "the-least-likely-label"],
 )
+@pytest.mark.long
 def test_a_planted_bug_turns_the_classifiers_own_suite_red(ml: Delivery, tmp_path: Path, path: str, old: str, new: str) -> None:
     assert own_suite_finds(ml, tmp_path / "project", f"src/{ml.package}/{path}", old, new)

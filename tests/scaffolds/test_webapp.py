@@ -184,5 +184,6 @@ def browse(folder: Path, *words: str) -> str:
     ],
     ids=["scripts-run", "a-title-too-short", "nothing-gets-done"],
 )
+@pytest.mark.long
 def test_a_planted_bug_turns_the_apps_own_suite_red(webapp: Delivery, tmp_path: Path, path: str, old: str, new: str) -> None:
     assert own_suite_finds(webapp, tmp_path / "project", f"src/{webapp.package}/{path}", old, new)

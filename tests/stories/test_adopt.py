@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import pytest
 from conftest import Desk, sh
 
 CHECK = {"name": "words", "command": ["sh", "-c", "! grep -q wrong *.md"], "environment": "none"}
@@ -74,6 +75,7 @@ def test_commit_of_a_person_is_merged_checked_and_shown_again(desk: Desk) -> Non
     assert desk.read("runs/demo/project/made.txt") == "one\ntwo\nthree, mine\n"
 
 
+@pytest.mark.long
 def test_adoption_survives_a_rework_of_the_agents_and_a_clash_with_it_is_named(desk: Desk) -> None:
     desk.configure(PHASES, RUNNERS)
     desk.run()
@@ -98,6 +100,7 @@ def test_adoption_survives_a_rework_of_the_agents_and_a_clash_with_it_is_named(d
     assert bundle(desk, "plan") == {"plan.md": "ONE\ntwo\nthree\n", "review.md": "well\n"}
 
 
+@pytest.mark.long
 def test_adopting_into_an_earlier_phase_takes_the_edit_and_nothing_of_later_phases(desk: Desk) -> None:
     desk.configure(PHASES, RUNNERS)
     desk.run()

@@ -91,6 +91,7 @@ def test_touched_marker_is_shown_as_unsigned_in_status_request_and_manifest(wait
     assert {name: gate["trust"] for name, gate in gates(waiting).items()} == {"plan": "unsigned", "build": "none"}
 
 
+@pytest.mark.long
 def test_approving_the_same_digest_again_runs_nothing(waiting: Desk) -> None:
     waiting.run("approve", "--config", "by=Ann")
     before = waiting.run().last[-5:]
@@ -190,6 +191,7 @@ def test_blocked_gate_opens_only_with_a_reason_for_each_thing_that_is_wrong(desk
     assert "waived check:coverage: known gap, ticket 12" in desk.run("status").out
 
 
+@pytest.mark.long
 def test_note_and_name_are_kept_exactly_as_they_were_typed(waiting: Desk) -> None:
     for note, by in (
         ("fix: x", "ann@example.org"),

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import ROOT, SNAKEMAKE, Desk, sh, snapshot, wait_for
 
 PHASES = {
@@ -34,6 +35,7 @@ def explained(desk: Desk) -> dict[str, Any]:
     return dict(json.loads(desk.run("status", "--config", "format=json").out)["phases"])
 
 
+@pytest.mark.long
 def test_status_says_for_each_state_why_and_what_to_type_next(desk: Desk) -> None:
     assert "there is no run `demo` here yet; start it:" in refused(desk, "status")
     fails = {"name": "words", "command": ["grep", "-q", "plan", "plan.md"], "environment": "none"}
@@ -83,6 +85,7 @@ def test_status_says_for_each_state_why_and_what_to_type_next(desk: Desk) -> Non
     assert build["since"] > shown_at
 
 
+@pytest.mark.long
 def test_diff_shows_the_change_of_a_phase_and_the_change_since_the_review(desk: Desk) -> None:
     work = sh("grep -q 'write more' $PHASEGATE_PROMPT && echo more >> plan.md || echo the plan > plan.md")
     desk.configure(PHASES, {**RUNNERS, "write": work})

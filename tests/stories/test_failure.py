@@ -8,6 +8,7 @@ import shutil
 import sys
 
 import psutil
+import pytest
 from conftest import Desk, sh, wait_for
 
 PHASES = {
@@ -67,6 +68,7 @@ def test_failed_agent_is_data_and_its_gate_refuses_a_touched_marker(desk: Desk) 
     assert paid(desk) == {"broken": 1, "child": 0, "sibling": 1}
 
 
+@pytest.mark.long
 def test_each_way_to_run_a_failed_agent_again_pays_exactly_once(desk: Desk) -> None:
     works_at_last = sh('case "$PHASEGATE_BRIEF" in */attempts/005/*) echo whole > part.txt;; *) exit 3;; esac')
     desk.configure(PHASES, RUNNERS | {"broken": works_at_last})

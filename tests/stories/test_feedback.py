@@ -121,6 +121,7 @@ def test_two_rounds_of_feedback_are_worked_in_answered_and_shown(waiting: Desk) 
     assert attempts(waiting) == (2, 2)
 
 
+@pytest.mark.long
 def test_feedback_by_hand_may_be_lines_a_list_or_a_mapping_with_ids(desk: Desk) -> None:
     answer = 'echo "[{\\"id\\": \\"A1\\", \\"status\\": \\"not done\\", \\"why\\": \\"no time\\"}]"'
     work = f'if grep "^> " "$PHASEGATE_PROMPT" > said.txt; then {answer} > feedback.json; else echo nothing > said.txt; fi'
@@ -191,6 +192,7 @@ def test_unchanged_result_is_not_asked_about_again_until_the_request_is_withdraw
     assert desk.attempts("plan", "writer") == 2
 
 
+@pytest.mark.long
 def test_feedback_that_is_withdrawn_or_names_an_unknown_agent_runs_nothing(waiting: Desk) -> None:
     asked = waiting.path / "runs/demo/plan/CHANGES_REQUESTED"
     digest = waiting.read("runs/demo/plan/digest")

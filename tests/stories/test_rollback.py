@@ -94,6 +94,7 @@ def test_deleted_marker_changes_nothing_else_and_work_done_again_closes_gates_on
     assert not {name for name in PHASES if finished.read(f"runs/demo/{name}/digest") == shown[name]}
 
 
+@pytest.mark.long
 def test_rollback_is_previewed_puts_later_phases_away_and_is_undone_unless_new_work_stands_there(finished: Desk) -> None:
     run_dir = finished.path / "runs/demo"
     (finished.path / "home").mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from workflow import files
 from workflow.gate import feedback
 from workflow.gate.approvals import MARKER, blockers
 from workflow.plan.commandline import Command
+from workflow.proof import validation as validations
 from workflow.work import processes, trees
 from workflow.work.runners import templates
 
@@ -49,7 +50,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
     """Write REQUEST.md for a manifest. `command` starts this snakemake again."""
     phase = manifest["phase"]
     folder = run_dir / phase
-    merge, validation = files.read_json(folder / "merge.json"), files.read_json(folder / "validation.json")
+    merge, validation = files.read_json(folder / "merge.json"), validations.read(run_dir, phase)
     repo = run_dir / "project.git"
     stats = trees.diffstat(repo, merge["base"]["commit"], merge["commit"])
     found = [files.read_json(folder / "agents" / row["agent"] / "outcome.json") for row in merge["agents"]]

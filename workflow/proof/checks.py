@@ -85,6 +85,12 @@ def _run(
     return row | {"status": status, "reason": f"exit code {ended.exit_code}" if ended.exit_code else ""}
 
 
+def no_result(check: dict[str, Any]) -> dict[str, Any]:
+    """The row of a check that was asked for and has no result."""
+    row = {"name": check["name"], "command": check["command"], "purpose": check["purpose"], "log": "", "summary": ""}
+    return row | {"exit_code": None, "duration_s": None, "status": "unknown", "reason": "there is no result of it"}
+
+
 def last_line(log: Path) -> str:
     """The last line of a log that says something, at most 200 characters."""
     lines = [line.strip() for line in processes.log_end(log).splitlines() if line.strip()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.proof import validation as validations
 from workflow.work import outcomes, trees
 
 
@@ -23,7 +24,7 @@ def make_manifest(
     `approvals` (what opened the gate of each phase before).
     """
     merge = files.read_json(run_dir / phase / "merge.json")
-    validation = files.read_json(run_dir / phase / "validation.json")
+    validation = validations.read(run_dir, phase)
     found = [files.read_json(run_dir / phase / "agents" / name / "outcome.json") for name in agents]
     subject = _subject(run_dir, phase, after, merge, validation, found) | {
         "feedback": _feedback(decided["feedback"], merge["tree"]),

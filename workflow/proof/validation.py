@@ -34,6 +34,19 @@ def validate_phase(run_dir: Path, phase: str) -> dict[str, Any]:
     return record
 
 
+def read(run_dir: Path, phase: str) -> dict[str, Any]:
+    """validation.json held against criteria.json: a check without a result is unknown, a pattern without one has found nothing."""
+    record = files.read_json(run_dir / phase / "validation.json")
+    criteria = files.read_json(run_dir / phase / "criteria.json")
+    rows = {row["name"]: row for row in record["checks"]}
+    checked = [rows.get(check["name"]) or checks.no_result(check) for check in criteria["checks"]]
+    known = {(row["pattern"], row["required"]): row for row in record["artifacts"]}
+    wanted = [(pattern, True) for pattern in criteria["required"]] + [(pattern, False) for pattern in criteria["optional"]]
+    patterns = [known.get((name, must)) or {"pattern": name, "required": must, "found": []} for name, must in wanted]
+    held = {"checks": checked, "artifacts": patterns, "status": overall(patterns, checked)}
+    return record | held | {"artifacts_missing": [row["pattern"] for row in patterns if not row["found"]]}
+
+
 def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
     """The files that a pattern found among what the phase produced (created or changed; neither empty nor a link)."""
     from wcmatch import glob
