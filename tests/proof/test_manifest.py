@@ -50,11 +50,9 @@ REVIEWED: list[tuple[str, Callable[[Any], Any]]] = [
         *((MERGE, lambda merge, key=key, value=value: next(c for c in merge["changes"] if c["path"] == "src/a.py").update({key: value}))
           for key, value in {"sha256": "0" * 64, "size": 3, "mode": "100755", "change": "deleted"}.items()),
         (MERGE, lambda merge: next(c for c in merge["changes"] if c["path"] == "gone.txt").update(path="other.txt")),
-        (VALIDATION, lambda found: found.update(status="pass")),
-        (VALIDATION, lambda found: found["artifacts_missing"].clear()),
-        (VALIDATION, lambda found: found["artifacts"][1].update(required=False)),
         (VALIDATION, lambda found: found["artifacts"][0].update(pattern="src/*")),
         (VALIDATION, lambda found: found["artifacts"][0]["found"].clear()),
+        (VALIDATION, lambda found: found["checks"].pop(0)),
         *((VALIDATION, lambda found, key=key, value=value: found["checks"][0].update({key: value}))
           for key, value in {"name": "other", "command": ["false"], "status": "unknown", "exit_code": 1}.items()),
         (MAKER, lambda outcome: outcome.update(status="failed")),
@@ -71,6 +69,24 @@ def test_what_is_reviewed_changes_the_digest(shown: Run) -> None:
     assert [REVIEWED[place][0] for place, digest in enumerate(found) if digest == before] == []
     assert len(set(found)) == len(REVIEWED)
     assert again(shown)["digest"] == before
+
+
+FOLLOWING: list[Callable[[Any], Any]] = [
+    lambda found: found.update(status="pass"),
+    lambda found: found["artifacts_missing"].clear(),
+    lambda found: found["artifacts"][1].update(required=False),
+]
+
+
+def test_what_follows_from_the_results_is_worked_out_again_and_not_believed(shown: Run) -> None:
+    assert {digest_after(shown, VALIDATION, change) for change in FOLLOWING} == {again(shown)["digest"]}
+
+
+def test_check_whose_result_is_gone_is_unknown_and_never_a_pass(shown: Run) -> None:
+    name = again(shown)["subject"]["validation"]["checks"][0]["name"]
+    shown.rewrite(VALIDATION, lambda found: found["checks"].pop(0))
+    found = again(shown)["subject"]["validation"]["checks"][0]
+    assert (found["name"], found["status"], found["exit_code"]) == (name, "unknown", None)
 
 
 def test_digest_of_an_upstream_phase_run_and_phase_are_part_of_it(shown: Run) -> None:
