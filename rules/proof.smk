@@ -19,8 +19,9 @@ rule validate_phase:
         f"{RUN_DIR}/logs/{{phase}}.validate_phase.log",
     params:
         command=command("validate_phase", RUN_DIR),
+        options=lambda wildcards: CALL.check_options(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
 
 
 rule extract_artifact:

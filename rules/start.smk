@@ -36,5 +36,6 @@ rule start_phase:
     params:
         command=command("start_phase", RUN_DIR),
         after=names_upstream,
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} {params.after:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.after:q} --guard {params.guard:q} 2> {log:q}"

@@ -30,8 +30,9 @@ for agent in PLAN.agents():
             phase=agent.phase,
             agent=agent.name,
             policy=lambda wildcards, agent=agent: CALL.policy(agent),
+            guard=CALL.guard(agent.phase),
         shell:
-            "exec {params.command:q} {params.phase:q} {params.agent:q} --policy {params.policy:q} 2> {log:q}"
+            "exec {params.command:q} {params.phase:q} {params.agent:q} --policy {params.policy:q} --guard {params.guard:q} 2> {log:q}"
 
     workflow.get_rule(agent.rule).docstring = f"Let the agent {agent.name} do its part of {agent.phase}."
 

@@ -22,6 +22,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
         extract_file(options.bundle, options.path, options.target)

@@ -22,6 +22,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
         merge_phase(options.run_dir, options.phase, options.agents)

@@ -23,6 +23,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
         request_review(options.run_dir, options.phase, json.loads(options.options))

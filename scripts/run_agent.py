@@ -10,8 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.agents import Policy, run_agent  # noqa: E402
-from workflow.work.processes import die_with_parent  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -21,11 +21,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agent", help="name of the agent")
     parser.add_argument("--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
-        die_with_parent()
+        if options.guard:
+            require_open(options.run_dir, **json.loads(options.guard))
         run_agent(options.run_dir, options.phase, options.agent, Policy(**json.loads(options.policy)))

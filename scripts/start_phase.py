@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.integration import start_phase  # noqa: E402
 
 
@@ -18,10 +20,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("after", nargs="*", help="phases that this one builds on")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
+        if options.guard:
+            require_open(options.run_dir, **json.loads(options.guard))
         start_phase(options.run_dir, options.phase, options.after)

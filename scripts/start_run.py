@@ -20,6 +20,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
         start_run(options.run_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,10 +18,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("--options", required=True, help="JSON: timeouts_s (check to seconds), sandbox, environments")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    with main_guard():
+    with main_guard(job=True):
         options = arguments()
-        validate_phase(options.run_dir, options.phase)
+        validate_phase(options.run_dir, options.phase, json.loads(options.options))

@@ -115,15 +115,11 @@ class Run:
         sandbox: str = "off",
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
-        criteria = {
-            "required": required,
-            "optional": optional,
-            "checks": checks,
-            "sandbox": sandbox,
-            "environments": str(Path("env").absolute()),
-        }
-        files.write_json(self.folder / phase / "criteria.json", criteria)
-        return validation.validate_phase(self.folder, phase)
+        wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
+        files.write_json(self.folder / phase / "criteria.json", {"required": required, "optional": optional, "checks": wanted})
+        limits = {entry["name"]: entry["timeout_s"] for entry in checks}
+        options = {"timeouts_s": limits, "sandbox": sandbox, "environments": str(Path("env").absolute())}
+        return validation.validate_phase(self.folder, phase, options)
 
     def show(
         self, *names: str, phase: str = "plan", after: tuple[str, ...] = (), compression: int = 6, command: Command = COMMAND
@@ -133,7 +129,7 @@ class Run:
         options = {
             "agents": list(names),
             "after": list(after),
-            "upstream": list(after),
+            "gates": dict.fromkeys(after, "required"),
             "gate": gate,
             "compression": compression,
             "command": asdict(command),

@@ -111,6 +111,7 @@ def test_leftovers_of_killed_predecessors_are_swept_and_marks_of_people_are_not(
         (run / name).write_text("x")
         os.utime(run / name, (future, future))
     os.utime(run / "plan/old.json", (past, past))
+    (run / "plan" / ".tmp-now-APPROVED").write_text("an approval that is being written")
     (run / "plan" / "link").symlink_to(run / "project" / "src" / "main.py")
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
@@ -120,6 +121,7 @@ def test_leftovers_of_killed_predecessors_are_swept_and_marks_of_people_are_not(
     assert not locks.exists()
     assert [name for name in swept if (run / name).exists()] == []
     assert (run / "project/.tmp-of-a-person").exists()
+    assert (run / "plan/.tmp-now-APPROVED").exists()
     assert [name for name in kept_future if abs((run / name).stat().st_mtime - future) > 1] == []
     assert [name for name in reset if (run / name).stat().st_mtime > time.time() + 1] == []
     assert abs((run / "plan/old.json").stat().st_mtime - past) < 1

@@ -11,9 +11,16 @@ from workflow.errors import PhasegateError
 
 
 @contextlib.contextmanager
-def main_guard() -> Iterator[None]:
-    """A PhasegateError becomes one clear line and exit code 1; a reader that went away (`| head`) is no error."""
+def main_guard(job: bool = False) -> Iterator[None]:
+    """A PhasegateError becomes one clear line and exit code 1; a reader that went away (`| head`) is no error.
+
+    A `job` of Snakemake ends with it, however it ends.
+    """
     try:
+        if job:
+            from workflow.work.processes import die_with_parent
+
+            die_with_parent()
         yield
     except PhasegateError as error:
         print(f"phasegate: {error}", file=sys.stderr)

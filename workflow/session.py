@@ -18,6 +18,7 @@ from typing import IO
 from workflow import files
 from workflow.errors import BusyError, RunError
 
+FRESH_S = 60
 _held: IO[str] | None = None
 
 
@@ -64,7 +65,8 @@ def _sweep(workdir: Path) -> None:
         for leaf in leaves:
             path = Path(folder, leaf)
             if leaf.startswith(".tmp-"):
-                path.unlink(missing_ok=True)
+                if not 0 <= limit - path.lstat().st_mtime < FRESH_S:  # it may be an approval that is being written
+                    path.unlink(missing_ok=True)
             elif leaf.startswith(("APPROVED", "CHANGES_REQUESTED")) or path.is_symlink():
                 continue  # the time of a person's marker has a meaning
             elif path.stat().st_mtime > limit:

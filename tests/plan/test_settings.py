@@ -256,6 +256,10 @@ class Bench:
         call = self.call()
         return json.loads(call.policy(self.agent(call, name)))
 
+    def limits(self, phase: str) -> list[float]:
+        """The time limits of a phase's checks."""
+        return list(json.loads(self.call().check_options(phase))["timeouts_s"].values())
+
     def criteria(self, phase: str) -> dict[str, Any]:
         """What a phase is held against."""
         return files.read_json(Path(self.call().criteria(phase)))
@@ -295,7 +299,7 @@ class Bench:
         """Hold the result of `plan` against the criteria of a phase."""
         criteria = self.criteria(phase)
         files.write_json(self.run_copy() / "plan" / "criteria.json", criteria)
-        self.script("validate_phase", "plan")
+        self.script("validate_phase", "plan", "--options", self.call().check_options(phase))
         return files.read_json(self.run_copy() / "plan" / "validation.json")
 
 
@@ -492,7 +496,7 @@ EFFECTS: dict[str, Effect] = {
     "max_parallel_agents": Effect("max_parallel_agents", cap, ((1, 1), (5, 5))),
     "timeout": Effect(
         "timeout",
-        lambda bench: (bench.policy()["timeout_s"], bench.criteria("build")["checks"][0]["timeout_s"]),
+        lambda bench: (bench.policy()["timeout_s"], bench.limits("build")[0]),
         ((60, (60, 60)), (90, (90, 90))),
     ),
     "limits.max_parallel_agents": Effect("limits.max_parallel_agents", limited("max_parallel_agents=4"), ((3, "refused"), (4, "taken"))),

@@ -50,7 +50,6 @@ REVIEWED: list[tuple[str, Callable[[Any], Any]]] = [
         *((MERGE, lambda merge, key=key, value=value: next(c for c in merge["changes"] if c["path"] == "src/a.py").update({key: value}))
           for key, value in {"sha256": "0" * 64, "size": 3, "mode": "100755", "change": "deleted"}.items()),
         (MERGE, lambda merge: next(c for c in merge["changes"] if c["path"] == "gone.txt").update(path="other.txt")),
-        (VALIDATION, lambda found: found["artifacts"][0].update(pattern="src/*")),
         (VALIDATION, lambda found: found["artifacts"][0]["found"].clear()),
         *((VALIDATION, lambda found, key=key, value=value: found["checks"][0].update({key: value}))
           for key, value in {"name": "other", "command": ["false"], "status": "unknown", "exit_code": 1}.items()),

@@ -153,7 +153,7 @@ def test_status_json_says_the_same_to_programs(run: Run) -> None:
     first = written["phases"]["plan"]
     assert first | {"since": ""} == {
         "state": "waiting",
-        "reasons": ["nobody has approved it"],
+        "reasons": ["nobody has approved it: there is no runs/demo/plan/APPROVED"],
         "digest": (run.folder / "plan/digest").read_text().strip(),
         "trust": "none",
         "by": "",

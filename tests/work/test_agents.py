@@ -294,10 +294,42 @@ def test_a_phase_builds_on_the_merge_of_those_before_and_records_what_does_not_f
         run.phase(phase)
         run.agent("worker", f"echo {mine} > {mine}; [ {mine} = l ] || echo {mine} > same; [ {mine} = r ] || echo {mine} > other", phase)
         run.merge("worker", phase=phase)
+        run.validate(phase=phase)
+        run.show("worker", phase=phase)
     assert run.phase("both", ("left", "right"))["conflicts"] == []
     record = run.phase("all", ("left", "right", "clash"))
     assert record["conflicts"] == [{"files": ["other", "same"], "between": ["left", "right", "clash"]}]
     assert sorted(trees.files(run.repo, record["commit"])) == ["l", "other", "r", "same"]
+
+
+def test_a_phase_does_not_build_on_a_merge_that_its_manifest_does_not_show(run: Run) -> None:
+    from workflow.errors import RunError
+
+    run.shown()
+    run.rewrite("plan/merge.json", lambda merge: merge.update(tree="0" * 40))
+    with pytest.raises(RunError, match="is not what plan's manifest shows"):
+        run.phase("build", ("plan",))
+
+
+def test_an_agent_that_removes_its_own_tree_has_failed_and_is_paid_once(run: Run) -> None:
+    outcome = run.agent("writer", 'rm -rf "$PWD"')
+    assert (outcome["status"], outcome["errors"]) == ("failed", ["the agent removed its own tree"])
+    assert run.agent("writer", 'rm -rf "$PWD"')["status"] == "failed"
+    assert run.attempts("writer") == ["001"]
+
+
+@pytest.mark.skipif(not sandbox.works(), reason="bubblewrap does not work here")
+def test_git_works_for_an_agent_inside_the_sandbox(run: Run) -> None:
+    script = "echo x > x && git add x && git status --short > seen && git diff HEAD --stat >> seen && git log --oneline >> seen"
+    outcome = run.agent("writer", script, policy=replace(OPEN_AIR, sandbox="require"))
+    assert (outcome["status"], outcome["errors"]) == ("succeeded", [])
+
+
+def test_a_prompt_that_is_too_long_for_an_argument_is_refused_with_the_way_out(run: Run) -> None:
+    runner = {"name": "long", "command": ["true", "{prompt}"], "prompt": "argument", "env": []}
+    outcome = run.agent("writer", "", runner=runner, instructions="word " * 40_000)
+    assert outcome["status"] == "failed"
+    assert "use `prompt: stdin`" in outcome["errors"][0]
 
 
 def test_an_outcome_that_answers_an_older_brief_is_not_merged(run: Run) -> None:

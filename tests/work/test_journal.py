@@ -26,13 +26,21 @@ def test_attempts_go_on_after_the_thousandth(tmp_path: Path) -> None:
 
 
 def test_only_an_attempt_that_ended_with_the_same_key_is_found_and_the_newest_first(tmp_path: Path) -> None:
-    first, other, interrupted = (journal.begin(tmp_path, {"key": key, "invocation": "one"}) for key in ("k", "other", "k"))
+    first, other, interrupted = (journal.begin(tmp_path, {"key": key, "invocation": ""}) for key in ("k", "other", "k"))
     journal.ended(first, {"exit_code": 0})
     journal.ended(other, {"exit_code": 0})
     assert journal.finished(tmp_path, "k") == first
     journal.ended(interrupted, {"exit_code": 1})
     assert journal.finished(tmp_path, "k") == interrupted
     assert journal.finished(tmp_path, "nothing") is None
+
+
+def test_what_a_person_asked_for_and_was_interrupted_is_still_to_do(tmp_path: Path) -> None:
+    journal.ended(journal.begin(tmp_path, {"key": "k", "invocation": ""}), {"exit_code": 1})
+    asked = journal.begin(tmp_path, {"key": "k", "invocation": "two"})
+    assert journal.finished(tmp_path, "k") is None
+    journal.ended(asked, {"exit_code": 1})
+    assert journal.finished(tmp_path, "k") == asked
 
 
 def test_a_forced_attempt_is_found_only_by_the_call_that_made_it(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ def approve(call: Call) -> int:
     phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES))
     if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
         raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
+    if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
+        raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
     by = people.name(call.line.text("by"))
     given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), by, call.line.text("note"), call.line.text("waive"))
     print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")

@@ -30,8 +30,9 @@ def finish(call: Call, workdir: Path) -> None:
         sys.stdout.flush()
         summary.show([*problem, *notices.send(now, call.settings["notify"]), *summary.lines(now, call.command)])
         code = now.exit_code
-    except PhasegateError as error:
-        print(f"phasegate: {error}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - the exit code must say that something is wrong, whatever it is
+        said = str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
+        print(f"phasegate: the run's files cannot be summed up: {summary.plain(said)}", file=sys.stderr)
         code = 1
     if code:
         logging.shutdown()
@@ -48,9 +49,9 @@ def show_project(call: Call) -> list[str]:
 
     reached: list[str] = []
     for name, phase in call.plan.phases.items():
-        manifest = files.try_read_json(call.run_dir / name / "manifest.json")
+        manifest = state.shown(call.run_dir / name / "manifest.json")
         upstream = {other: _digest(call, other) for other in phase.after}
-        if manifest and manifest["subject"]["upstream"] == upstream and set(phase.after) <= set(reached):
+        if manifest and manifest["subject"].get("upstream") == upstream and set(phase.after) <= set(reached):
             reached.append(name)
     heads = [name for name in reached if not any(name in call.plan.phases[other].after for other in reached)]
     commits = [files.read_json(call.run_dir / name / "merge.json")["commit"] for name in heads]

@@ -53,7 +53,7 @@ class Call:
         It is judged anew whenever one of the files that it depends on has changed, and only then: a pass over many
         gates asks many times.
         """
-        seen = verdict.fingerprint(self.run_dir, phase)
+        seen = verdict.fingerprint(self.run_dir, phase, self.plan.phases[phase].after)
         if phase in self._judged and self._judged[phase][0] == seen:
             return self._judged[phase][1]
         found = verdict.judge(self.run_dir, phase, self.plan.phases[phase].gate, self.settings["gate"]["policy"])
@@ -72,7 +72,7 @@ class Call:
     def criteria(self, phase: str) -> str:
         """Path of a phase's criteria, likewise."""
         answered = self.rounds(phase)
-        made = briefs.criteria(self.plan.phases[phase], self.settings, answered[-1]["sha256"] if answered else None)
+        made = briefs.criteria(self.plan.phases[phase], answered[-1]["sha256"] if answered else None)
         return self._current(self.run_dir / phase / "criteria.json", made)
 
     def rounds(self, phase: str) -> list[dict[str, Any]]:
@@ -115,13 +115,26 @@ class Call:
                 found[name] = phase
         return list(found.values())
 
+    def gates(self, phase: str) -> dict[str, str]:
+        """The phases that a phase builds on, each with its kind of gate."""
+        return {name: self.plan.phases[name].gate for name in self.plan.upstream(phase)}
+
+    def guard(self, phase: str) -> str:
+        """What a job of a phase needs to judge the gates before it once more, as JSON."""
+        return json.dumps({"gates": self.gates(phase), "policy": self.settings["gate"]["policy"]})
+
+    def check_options(self, phase: str) -> str:
+        """How a phase's checks are carried out, as JSON for its job; nothing of it changes what they show."""
+        limits = {check.name: check.timeout_s for check in self.plan.phases[phase].checks}
+        return json.dumps({"timeouts_s": limits, "sandbox": self.settings["sandbox"], "environments": self.settings["environments"]})
+
     def request_options(self, phase: str) -> str:
         """What the request of a phase needs to know from the plan and the settings, as JSON for its job."""
         entry = self.plan.phases[phase]
         record = {
             "agents": [agent.name for agent in entry.agents],
             "after": list(entry.after),
-            "upstream": self.plan.upstream(phase),
+            "gates": self.gates(phase),
             "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),

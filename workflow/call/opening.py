@@ -62,7 +62,9 @@ def _settle(root: Path, main: bool) -> Call:
     plan = phases.make_plan(found, brief, briefs.roles())
     chosen = writes and (found["run"] or STARTERS & set(line.targets))
     needed = () if chosen or run == _default_run(root, workdir, found) else (f"run={run}",)
-    command = commandline.invocation(root / "Snakefile", workdir, _start_folder(), needed)
+    kept = tuple(f"{key}={value}" for key, value in line.raw.items() if key not in (*commandline.PARAMETERS, "run"))
+    names = tuple(map(str, line.config_files))
+    command = commandline.invocation(root / "Snakefile", workdir, _start_folder(), (*needed, *kept), names)
     return Call(root, line, found, run, brief, source, plan, main, command, writes, f"{os.getpid()}-{time.time_ns()}")
 
 
@@ -132,6 +134,7 @@ def intake_file(root: Path, workdir: Path, found: Settings) -> Path:
 def _prepare(call: Call) -> None:
     """Become the writer, start the run where it is new, and settle what the command line asks for."""
     trees.require_git()
+    reruns.check_names(call)
     _become_writer(call)
     _start(call)
     if call.settings["sandbox"] == "auto" and sandbox.choose("auto") == "none":

@@ -18,8 +18,20 @@ from workflow.plan.phases import Agent
 from workflow.work import adoptions, journal
 
 
+def check_names(call: Call) -> None:
+    """Refuse words that name nothing, before anything is written."""
+    rules = {agent.rule: agent for agent in call.plan.agents()}
+    for name in call.line.forced:
+        _agent_named(call, name, rules)
+    for target in call.line.targets:
+        _require_known(call, target, rules)
+
+
 def check_request(call: Call) -> None:
-    """Hold what the command line asks for against the plan and the gates; note which agents are to work again."""
+    """Hold what the command line asks for against the gates; note which agents are to work again.
+
+    Whatever is asked for by name (an agent, a file of a phase, a bundle) needs every gate before its phase to be open.
+    """
     rules = {agent.rule: agent for agent in call.plan.agents()}
     for name in call.line.forced:
         agent = _agent_named(call, name, rules)
@@ -27,9 +39,8 @@ def check_request(call: Call) -> None:
             _require_open(call, agent.phase, name)
             call.retried.add(agent.rule)
     for target in call.line.targets:
-        _require_known(call, target, rules)
-        phase = _phase_of_path(call, target)
-        if phase and "/artifacts/" not in target:
+        phase = rules[target].phase if target in rules else _phase_of_path(call, target)
+        if phase:
             _require_open(call, phase, target)
     if call.line.force_all:
         _confirm_all(call)
@@ -65,9 +76,13 @@ def _require_known(call: Call, target: str, rules: dict[str, Agent]) -> None:
 
 
 def _phase_of_path(call: Call, target: str) -> str | None:
+    """The phase that a path belongs to: a file in its folder, its bundle, or one of its logs."""
     parts = Path(os.path.relpath(target)).parts
-    inside = len(parts) > 3 and parts[:2] == ("runs", call.run)
-    return parts[2] if inside and parts[2] in call.plan.phases else None
+    if len(parts) < 4 or parts[:2] != ("runs", call.run):
+        return None
+    if parts[2] == "bundles":
+        return Path(parts[3]).stem if Path(parts[3]).stem in call.plan.phases else None
+    return parts[2] if parts[2] in call.plan.phases else None
 
 
 def _require_open(call: Call, phase: str, what: str) -> None:
@@ -119,6 +134,9 @@ def _adopt(call: Call) -> None:
     """Take what a person committed in `project/` into the phase that is named, or the only one that waits."""
     held = [phase.name for phase in call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES) if phase.manifest]
     phase = call.line.choice("phase", list(call.plan.phases), held[0] if len(held) == 1 else None)
+    _require_open(call, phase, "adopt")
+    if not (call.run_dir / phase / "manifest.json").is_file():
+        raise UsageError(f"adopt: {phase} has made no request yet; run snakemake first")
     record = adoptions.adopt(call.run_dir, phase, people.name(call.line.text("by")))
     print(f"phasegate: adopted {len(record['artifacts'])} changed files of {record['by']} into {phase}", file=sys.stderr)
 

@@ -122,7 +122,10 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         values["round"] = last
         values["answers"] = [_answer(item, merge["agents"], last["agents"], run_dir / phase) for item in last["items"]]
         values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
-        values["patch"] = trees.patch(repo, old, new)[:PATCH_LIMIT]
+        patch = trees.patch(repo, old, new)
+        values["patch"], values["patch_cut"] = patch[:PATCH_LIMIT], len(patch) > PATCH_LIMIT
+        values["since_more"] = max(0, len(trees.diffstat(repo, old, new)) - FIRST_CHANGES)
+        values["diff_reviewed"] = command.line("diff", config=(f"phase={phase}", "against=reviewed"))
     return values
 
 

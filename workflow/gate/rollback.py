@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflow import files
 from workflow.errors import UsageError
+from workflow.gate import approvals
 from workflow.plan.commandline import Command
 
 KEPT_NAMES = {"attempts"}
@@ -48,11 +49,22 @@ def summary(run_dir: Path, phases: list[str]) -> list[tuple[str, str]]:
     return [
         ("phases", ", ".join(phases) or "none"),
         ("markers", ", ".join(markers) or "none"),
+        ("approvals", "; ".join(_approval(path) for path in found if path.name == approvals.MARKER) or "none"),
         ("bundles", ", ".join(name for name in names if name.startswith("bundles/")) or "none"),
         ("outcomes", f"{len(outcomes)} ({', '.join(path.parent.name for path in outcome_files) or 'none'})"),
         ("commits", f"{', '.join(commits) or 'none'} (they stay in project.git)"),
         ("spent", f"{spend} on what is put away (attempts stay, and are published again where nothing changed)"),
     ]
+
+
+def _approval(marker: Path) -> str:
+    """Who approved what, as a marker says it."""
+    given = approvals.parse(marker.read_bytes()) if marker.is_file() and not marker.is_symlink() else None
+    return (
+        f"{marker.parent.name} by {given.by or 'unknown'}, digest {given.digest[:12]}"
+        if given
+        else f"{marker.parent.name} by a bare marker"
+    )
 
 
 def preview(run_dir: Path, to: str, phases: list[str], apply: bool) -> None:

@@ -42,6 +42,16 @@ class Verdict:
         return self.state == OPEN
 
 
+def outdated(run_dir: Path, subject: dict[str, Any]) -> str:
+    """What a phase builds on that is no longer what its upstream phases show; empty where the chain holds."""
+    for name, built_on in subject["upstream"].items():
+        path = run_dir / name / "digest"
+        now = path.read_text(encoding="ascii").strip() if path.is_file() else "nothing"
+        if now != built_on:
+            return f"builds on {name} {built_on[:12]}, which is {now[:12]} now"
+    return ""
+
+
 def judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
     """The verdict of one phase's gate. Never raises: an unreadable file keeps the gate closed."""
     try:
@@ -50,11 +60,12 @@ def judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
         return Verdict(phase, BLOCKED, (f"cannot be judged: {type(error).__name__}: {error}",))
 
 
-def fingerprint(run_dir: Path, phase: str) -> tuple[object, ...]:
+def fingerprint(run_dir: Path, phase: str, after: tuple[str, ...]) -> tuple[object, ...]:
     """What tells the files that a verdict depends on from any other state of them: time, size and inode of each."""
     folder = run_dir / phase
     names = [folder / name for name in ("manifest.json", "digest", approvals.MARKER, feedback.MARKER)]
-    return tuple(_stat(path) for path in (*names, history.path(run_dir, phase)))
+    upstream = [run_dir / name / "digest" for name in after]
+    return tuple(_stat(path) for path in (*names, *upstream, history.path(run_dir, phase)))
 
 
 def _stat(path: Path) -> tuple[int, ...] | None:
@@ -72,6 +83,9 @@ def _judge(run_dir: Path, phase: str, gate: str, policy: str) -> Verdict:
     subject = manifest["subject"]
     if files.sha256_json(subject) != digest or (subject["run"], subject["phase"]) != (run_dir.name, phase):
         return Verdict(phase, BLOCKED, (f"{folder}/manifest.json is not what {folder}/digest names",), digest)
+    old = outdated(run_dir, subject)
+    if old:
+        return Verdict(phase, STALE, (old,), digest, since=_shown_since(run_dir, phase))
     pending = feedback.pending(run_dir, phase, subject)
     if pending:
         since = _time_of(folder / feedback.MARKER)
@@ -94,13 +108,15 @@ def _waives(marker: tuple[bytes, int] | str | None, wrong: list[Blocker], digest
 def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: str, policy: str, digest: str) -> Verdict:
     since = _shown_since(run_dir, phase)
     if not isinstance(marker, tuple):
-        return Verdict(phase, WAITING, (marker or "nobody has approved it",), digest, since=since)
+        why = marker or f"nobody has approved it: there is no {run_dir / phase / approvals.MARKER}"
+        return Verdict(phase, WAITING, (why,), digest, since=since)
     content, mtime_ns = marker
     touched = files.timestamp(datetime.fromtimestamp(mtime_ns / 1e9, UTC))
     if policy == "marker" or not content.strip():
         counts, why = history.bare_marker_counts(history.read(run_dir, phase), digest, mtime_ns, history.place(run_dir))
         if counts:
-            return Verdict(phase, OPEN, ("APPROVED was touched",), digest, "unsigned", since=touched, by_bare_marker=True)
+            why = f"{run_dir / phase / approvals.MARKER} was touched"
+            return Verdict(phase, OPEN, (why,), digest, "unsigned", since=touched, by_bare_marker=True)
         return Verdict(phase, STALE, (why,), digest, since=since)
     approval = approvals.parse(content)
     if approval is None:
@@ -150,18 +166,20 @@ def read_marker(marker: Path) -> tuple[bytes, int]:
         os.close(handle)
 
 
-def approvals_of(run_dir: Path, phases: list[str]) -> dict[str, dict[str, Any]]:
-    """What opened the gates of some phases, for manifests and pages: digest, trust, by, at, waivers."""
+def approvals_of(run_dir: Path, gates: dict[str, str], policy: str) -> dict[str, dict[str, Any]]:
+    """How the gates of some phases stand, for manifests and pages: digest, state, kind of gate, trust, by, at, waivers."""
     found: dict[str, dict[str, Any]] = {}
-    for phase in phases:
-        digest = (run_dir / phase / "digest").read_text(encoding="ascii").strip()
-        marker = _read_if_there(run_dir / phase / approvals.MARKER)
-        content = marker[0] if isinstance(marker, tuple) else None
-        approval = approvals.parse(content) if content else None
-        if approval is not None and approval.digest == digest:
-            waivers = [{"item": item, "reason": reason} for item, reason in approval.waivers]
-            found[phase] = {"digest": digest, "trust": "recorded", "by": approval.by, "at": approval.at, "waivers": waivers}
-        else:
-            trust = "none" if content is None else "unsigned"
-            found[phase] = {"digest": digest, "trust": trust, "by": "", "at": "", "waivers": []}
+    for phase, kind in gates.items():
+        seen = judge(run_dir, phase, kind, policy)
+        waivers = [{"item": item, "reason": reason} for item, reason in seen.waived]
+        at = seen.since if seen.trust != "none" else ""
+        found[phase] = {
+            "digest": seen.digest,
+            "state": seen.state,
+            "gate": kind,
+            "trust": seen.trust,
+            "by": seen.by,
+            "at": at,
+            "waivers": waivers,
+        }
     return found

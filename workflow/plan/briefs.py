@@ -94,7 +94,7 @@ def _found(phase: Phase, run_dir: Path) -> dict[str, Any]:
     return {"phase": phase.name, "checks": list(rows.values())}
 
 
-def criteria(phase: Phase, settings: Settings, answers: str | None = None) -> dict[str, Any]:
+def criteria(phase: Phase, answers: str | None = None) -> dict[str, Any]:
     """What a phase's result is held against; an input of its validation, written only when its bytes change.
 
     `answers` is the sha256 of the feedback that the result answers: checks run again for each round.
@@ -104,7 +104,6 @@ def criteria(phase: Phase, settings: Settings, answers: str | None = None) -> di
             "name": check.name,
             "command": list(check.command),
             "purpose": check.purpose,
-            "timeout_s": check.timeout_s,
             "environment": check.environment,
         }
         for check in phase.checks
@@ -113,7 +112,5 @@ def criteria(phase: Phase, settings: Settings, answers: str | None = None) -> di
         "required": list(phase.required),
         "optional": list(phase.optional),
         "checks": checks,
-        "sandbox": settings["sandbox"],
-        "environments": settings["environments"],
         "answers": answers,
     }

@@ -137,18 +137,20 @@ def setting(value: str) -> Any:
 class Command:
     """How this snakemake is started again, as a person pastes it.
 
-    `words` are program and options, `config` the `--config` words that it needs, `folder` the way from where the
-    person stands to the working directory (empty where they are the same).
+    `words` are program and options, `config` the `--config` words and `config_files` the files that it needs, `folder`
+    the way from where the person stands to the working directory (empty where they are the same).
     """
 
     words: tuple[str, ...]
     config: tuple[str, ...] = ()
     folder: str = ""
+    config_files: tuple[str, ...] = ()
 
     def line(self, *words: str, config: tuple[str, ...] = ()) -> str:
         """A whole command: targets and options first, all `--config` words last."""
         pairs = (*self.config, *config)
-        return shlex.join([*self.words, *words, *(("--config", *pairs) if pairs else ())])
+        given = ("--configfile", *self.config_files) if self.config_files else ()
+        return shlex.join([*self.words, *words, *given, *(("--config", *pairs) if pairs else ())])
 
     def path(self, path: Path) -> str:
         """A file of the working directory, quoted for the shell in which the person stands."""
@@ -159,7 +161,7 @@ class Command:
         return self.line("--cores", "2")
 
 
-def invocation(snakefile: Path, workdir: Path, start: Path, config: tuple[str, ...] = ()) -> Command:
+def invocation(snakefile: Path, workdir: Path, start: Path, config: tuple[str, ...] = (), config_files: tuple[str, ...] = ()) -> Command:
     """The command that starts this snakemake again from the folder `start`, in which the user stands.
 
     A bare `snakemake` where that is what the shell finds, else the path of the executable that was invoked;
@@ -178,7 +180,7 @@ def invocation(snakefile: Path, workdir: Path, start: Path, config: tuple[str, .
     if workdir.resolve() != start.resolve():
         words += ["-d", str(_from(start, workdir))]
     folder = "" if workdir.resolve() == start.resolve() else str(_from(start, workdir))
-    return Command(tuple(words), config, folder)
+    return Command(tuple(words), config, folder, config_files)
 
 
 def _from(start: Path, path: Path) -> Path:

@@ -6,6 +6,7 @@ does not change when the files that it was started from do.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from workflow.errors import IntakeError
 from workflow.plan import documents
 
 ATTACHMENT_LIMIT = 10 * 1024 * 1024
-TYPES = ("webapp", "analytics", "ml", "other")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def read(path: Path) -> dict[str, Any]:
     if wrong:
         raise IntakeError("\n".join(wrong))
     intake = documents.fill_defaults(document.data, documents.schema("intake"))
+    _refuse_credentials(intake["project"]["source"], document.where("project", "source"))
     for index, name in enumerate(intake["attachments"]):
         problem = _refused_attachment(path.parent, name)
         if problem:
@@ -53,6 +54,12 @@ def _refused_attachment(folder: Path, name: str) -> str:
         return f"cannot be read ({error})"
 
 
+def _refuse_credentials(source: str | None, where: str) -> None:
+    """Credentials in a URL would stand in every prompt."""
+    if source and re.match(r"[a-z+]+://[^/@]*:[^/@]*@", source, re.IGNORECASE):
+        raise IntakeError(f"{where}: `project.source` holds a password or token; take it out and use git's credential helper")
+
+
 def freeze(intake: dict[str, Any], source: Path, run_dir: Path) -> None:
     """Write the intake and its attachments into the run's folder. An existing frozen intake is left as it is."""
     goal = run_dir / "intake.yaml"
@@ -62,7 +69,7 @@ def freeze(intake: dict[str, Any], source: Path, run_dir: Path) -> None:
         files.write_bytes(run_dir / "attachments" / name, (source.parent / name).read_bytes())
     frozen = dict(intake, project=_absolute_source(intake["project"], source.parent))
     text = yaml.safe_dump(frozen, sort_keys=False, allow_unicode=True, width=100)
-    files.write_text(goal, f"# Frozen when the run started; changes here have no effect on finished work.\n{text}")
+    files.write_text(goal, f"# Frozen when the run started. It is what agents are told: whoever changes it lets them work again.\n{text}")
 
 
 def _absolute_source(project: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,25 @@ from workflow.work import environments, processes, sandbox, trees
 FOLDERS = ("src", ".")
 
 
-def run_all(run_dir: Path, phase: str, commit: str, criteria: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Bench:
+    """Where a phase's checks run: the checkout, the environment, the logs, and what protects the machine."""
+
+    run_dir: Path
+    logs: Path
+    room: sandbox.Room
+    environment: environments.Environment | None
+    protection: str
+    refused: str
+
+
+def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
     """Run a phase's checks one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
 
     Each row has name, command, purpose, status, exit_code, duration_s, log, summary (its last line), reason. The
-    set-up of the environment is timed apart from the checks.
+    set-up of the environment is timed apart from the checks. `options`: timeouts_s, sandbox, environments.
     """
-    if not criteria["checks"]:
+    if not wanted:
         return {"checks": [], "environment": None, "sandbox": None}
     logs = run_dir / phase / "checks"
     shutil.rmtree(logs, ignore_errors=True)
@@ -34,53 +47,47 @@ def run_all(run_dir: Path, phase: str, commit: str, criteria: dict[str, Any]) ->
         room = sandbox.Room.inside(Path(name))
         trees.export(run_dir / "project.git", commit, room.tree)
         made = None
-        if any(check["environment"] == "python" for check in criteria["checks"]):
-            made = environments.prepare(room.tree, criteria["environments"], logs / "environment.log")
+        if any(check["environment"] == "python" for check in wanted):
+            made = environments.prepare(room.tree, options["environments"], logs / "environment.log")
         try:
-            protection, refused = sandbox.choose(criteria["sandbox"]), ""
+            protection, refused = sandbox.choose(options["sandbox"]), ""
         except PhasegateError as error:
             protection, refused = "none", str(error)
+        bench = Bench(run_dir, logs, room, made, protection, refused)
         rows = []
-        for check in criteria["checks"]:
-            rows.append(_run(check, room, made, logs, protection, refused, run_dir))
+        for check in wanted:
+            rows.append(_run(check, bench, options["timeouts_s"][check["name"]]))
             print(f"{time.strftime('%H:%M:%S')} {phase} check {check['name']}: {rows[-1]['status']}\n", end="", flush=True)
     prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
     return {"checks": rows, "environment": prepared, "sandbox": protection}
 
 
-def _run(
-    check: dict[str, Any],
-    room: sandbox.Room,
-    made: environments.Environment | None,
-    logs: Path,
-    protection: str,
-    refused: str,
-    run_dir: Path,
-) -> dict[str, Any]:
+def _run(check: dict[str, Any], bench: Bench, timeout_s: float) -> dict[str, Any]:
     """One check as a row of validation.json."""
-    log = logs / f"{check['name']}.log"
+    log = bench.logs / f"{check['name']}.log"
     log.touch()
     row = {"name": check["name"], "command": check["command"], "purpose": check["purpose"]}
-    row |= {"log": str(log.relative_to(run_dir)), "exit_code": None, "duration_s": None, "summary": ""}
-    env = sandbox.environment(room, (), {"PYTHONPATH": os.pathsep.join(str(room.tree / part) for part in FOLDERS)})
+    row |= {"log": str(log.relative_to(bench.run_dir)), "exit_code": None, "duration_s": None, "summary": ""}
+    tree, made = bench.room.tree, bench.environment
+    env = sandbox.environment(bench.room, (), {"PYTHONPATH": os.pathsep.join(str(tree / part) for part in FOLDERS)})
     reads: list[Path] = []
     if check["environment"] == "python" and made is not None:
         if made.error:
             return row | {"status": "unknown", "reason": made.error}
         env |= made.variables(env)
         reads.append(made.folder)
-    if refused:
-        return row | {"status": "unknown", "reason": refused}
+    if bench.refused:
+        return row | {"status": "unknown", "reason": bench.refused}
     if shutil.which(check["command"][0], path=env["PATH"]) is None:
         return row | {"status": "unknown", "reason": f"there is no program `{check['command'][0]}` to run it with"}
-    command = sandbox.wrap(protection, check["command"], room, Path.cwd(), reads, env["PATH"])
+    command = sandbox.wrap(bench.protection, check["command"], bench.room, Path.cwd(), reads, env["PATH"])
     try:
-        ended = processes.run(command, room.tree, env, log, check["timeout_s"])
+        ended = processes.run(command, tree, env, log, timeout_s)
     except OSError as error:
         return row | {"status": "unknown", "reason": f"cannot be started: {error}"}
     row |= {"exit_code": ended.exit_code, "duration_s": round(ended.duration_s, 3), "summary": last_line(log)}
     if ended.timed_out:
-        return row | {"status": "unknown", "reason": f"not finished after {check['timeout_s']:g} s"}
+        return row | {"status": "unknown", "reason": f"not finished after {timeout_s:g} s"}
     status = "fail" if ended.exit_code else "pass"
     return row | {"status": status, "reason": f"exit code {ended.exit_code}" if ended.exit_code else ""}
 

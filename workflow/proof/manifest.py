@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow import files
 from workflow.proof import validation as validations
-from workflow.work import outcomes, trees
+from workflow.work import outcomes
 
 
 def make_manifest(
@@ -110,9 +110,3 @@ def _metrics(phase: str, found: list[dict[str, Any]], validation: Any) -> dict[s
             for item in found
         ],
     }
-
-
-def tree_of(run_dir: Path, phase: str) -> trees.Commit:
-    """The commit that a phase ended with."""
-    merge = files.read_json(run_dir / phase / "merge.json")
-    return trees.Commit(merge["commit"], merge["tree"])

@@ -13,14 +13,17 @@ from workflow import files
 from workflow.proof import checks
 
 
-def validate_phase(run_dir: Path, phase: str) -> dict[str, Any]:
-    """Hold the merged result of a phase against its criteria.json and write validation.json."""
+def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Hold the merged result of a phase against its criteria.json and write validation.json.
+
+    `options`: timeouts_s (check to seconds), sandbox, environments.
+    """
     merge = files.read_json(run_dir / phase / "merge.json")
     criteria = files.read_json(run_dir / phase / "criteria.json")
     produced = sorted(item["path"] for item in merge["changes"] if item["mode"].startswith("100") and item["size"] > 0)
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
-    results = checks.run_all(run_dir, phase, merge["commit"], criteria)
+    results = checks.run_all(run_dir, phase, merge["commit"], criteria["checks"], options)
     record = {
         "phase": phase,
         "tree": merge["tree"],

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.gate import approvals
 from workflow.gate.approvals import MARKER
-from workflow.gate.verdict import STALE, Verdict
+from workflow.gate.verdict import Verdict, read_marker
 from workflow.proof import verification
 from workflow.view.summary import plain
 from workflow.work import trees
@@ -28,8 +29,7 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
         digest, problems = verification.verify_phase(run_dir, phase, names)
         problems += _tree_problems(run_dir, phase)
         found = verdicts[phase]
-        if found.state == STALE and _says_something(run_dir / phase / MARKER):
-            problems += [f"{phase}/{MARKER}: {reason}" for reason in found.reasons]
+        problems += _approval_problems(run_dir, phase, digest)
         rows.append(
             {
                 "phase": phase,
@@ -45,9 +45,23 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
     return rows
 
 
-def _says_something(marker: Path) -> bool:
-    """Whether a marker is more than a touch."""
-    return marker.is_symlink() or (marker.is_file() and marker.stat().st_size > 0)
+def _approval_problems(run_dir: Path, phase: str, digest: str | None) -> list[str]:
+    """Whether an approval that says anything names what is shown, whatever else keeps the gate closed."""
+    marker = run_dir / phase / MARKER
+    try:
+        content, _ = read_marker(marker)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        return [f"{phase}/{MARKER}: {error}"]
+    if not content.strip():
+        return []
+    approval = approvals.parse(content)
+    if approval is None:
+        return [f"{phase}/{MARKER}: is neither empty nor names a digest"]
+    if approval.place not in ("", f"{run_dir.name}/{phase}"):
+        return [f"{phase}/{MARKER}: was given for {approval.place}"]
+    return [] if approval.digest == digest else [f"{phase}/{MARKER}: names {approval.digest[:12]}, not {(digest or 'unknown')[:12]}"]
 
 
 def _tree_problems(run_dir: Path, phase: str) -> list[str]:

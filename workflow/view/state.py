@@ -59,19 +59,23 @@ def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunSta
     phases: dict[str, PhaseState] = {}
     for name, phase in plan.phases.items():
         closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
-        manifest = _shown(run_dir / name / "manifest.json")
+        manifest = shown(run_dir / name / "manifest.json")
         if closed:
             phases[name] = PhaseState(name, PENDING, (_why_pending(run_dir, closed, phases),), None, "none", "", "", (), manifest)
         elif not all((run_dir / name / file).exists() for file in ("manifest.json", "REQUEST.md")):
             phases[name] = PhaseState(name, WORKING, (_why_working(run_dir, phase),), None, "none", "", "", (), None)
         else:
+            old = verdict.outdated(run_dir, manifest["subject"]) if manifest else ""
+            if old:
+                phases[name] = PhaseState(name, WORKING, (f"will run again: {old}",), None, "none", "", "", (), None)
+                continue
             found = verdict.judge(run_dir, name, phase.gate, policy)
             facts = (found.digest, found.trust, found.by, found.since, found.waived)
             phases[name] = PhaseState(name, found.state, found.reasons, *facts, manifest)
     return RunState(run_dir.name, run_dir, _overall({phase.state for phase in phases.values()}, failed), phases)
 
 
-def _shown(path: Path) -> Mapping[str, Any] | None:
+def shown(path: Path) -> Mapping[str, Any] | None:
     """A phase's manifest; None where there is none, or a damaged one."""
     found = files.try_read_json(path)
     subject = found.get("subject") if isinstance(found, dict) else None

@@ -121,7 +121,7 @@ def _line(label: str, text: str) -> str:
 def show(text_lines: list[str]) -> None:
     """Print the lines to standard error, the first word of each in bold on a colour terminal."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    for line in text_lines:
+    for line in map(plain, text_lines):
         head, colon, rest = line.partition(":")
         print(f"\033[1m{head}{colon}\033[0m{rest}" if colour else line, file=sys.stderr)
     sys.stderr.flush()

@@ -32,11 +32,10 @@ def show_status(run: str, record: dict[str, Any], format: str = "table") -> None
         return
     rows = [phase | {"phase": name, "why": "; ".join(phase["reasons"])} for name, phase in record["phases"].items()]
     sys.stdout.write(f"{run}: {record['state']}\n\n")
-    print_rows(rows, ["phase", "state", "trust", "since", "digest", "why"], "table")
-    following = {phase["next"]: None for phase in record["phases"].values() if phase["next"]}
-    for command in following:
-        sys.stdout.write(f"\nnext: {plain(command)}\n")
-        break
+    print_rows(rows, ["phase", "state", "trust", "by", "since", "digest", "why"], "table")
+    following = {phase["next"]: name for name, phase in reversed(record["phases"].items()) if phase["next"] and phase["state"] != "pending"}
+    for command, name in reversed(following.items()):
+        sys.stdout.write(f"\nnext for {name}: {plain(command)}\n")
 
 
 def print_rows(rows: list[dict[str, Any]], names: Sequence[str], form: str) -> None:

@@ -20,13 +20,18 @@ def watch(go_on: Callable[[], int]) -> int:
     RunError where `go_on` leaves no status behind.
     """
     while True:
-        before = decisions()
+        before, written = decisions(), _written()
         code = go_on()
         status = newest_status()
-        if status["state"] not in HOLDING:
-            return code
+        if status["state"] not in HOLDING or _written() == written:
+            return code  # delivered, or refused before it began
         if decisions() == before:
             wait(Path("runs") / status["run"], list(status["phases"]), before)
+
+
+def _written() -> list[int]:
+    """When each status.json was written: a run that began has written its own anew."""
+    return sorted(path.stat().st_mtime_ns for path in Path("runs").glob("*/status.json"))
 
 
 def decisions() -> dict[str, tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Adoptions: a person's own commit in `project/`, taken into a phase as an outcome of kind `human`.
 
 `<phase>/adoptions/001.json` records who, when, the commit and the commit it was made on; the phase's merge joins it
-after the agents' commits, three-way over that recorded base.
+after the agents' commits, three-way over that recorded base. Deleting the file takes the commit out of the phase again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def adopt(run_dir: Path, phase: str, by: str) -> dict[str, Any]:
     shown, head = trees.resolve(own, "refs/phasegate/shown"), trees.resolve(own, "HEAD")
     if head.tree == shown.tree:
         raise UsageError(f"{project}: holds no commit of yours; edit, commit, then adopt")
-    number = len(paths(run_dir, phase)) + 1
+    earlier = paths(run_dir, phase)
+    number = int(earlier[-1].stem) + 1 if earlier else 1
     trees.git("fetch", "--quiet", "--no-tags", "--", project.absolute(), f"+HEAD:refs/adoptions/{phase}/{number:03d}", repo=repo)
     changed = agents.described(repo, shown.commit, head.commit)
     record = {

@@ -20,6 +20,7 @@ from workflow.work import journal, outcomes, processes, replies, sandbox, trees
 from workflow.work.journal import Attempt
 from workflow.work.runners import Runner, from_brief
 
+ARGUMENT_LIMIT = 120_000
 MERGE_DATE = "2000-01-01T00:00:00Z"
 
 
@@ -143,7 +144,7 @@ def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
     made = len(journal.sequence(job.agent_dir, key))
     for count in range(made, int(policy.get("retries", 0)) + 1 + made):
         attempt = _attempt(job, base, key, parents)
-        _settle(job, attempt, base)
+        _settle(job, attempt, base, fresh=True)
         if not _has_tries_left(job, attempt, key):
             journal.conclude(attempt)
             break
@@ -230,7 +231,7 @@ def _start(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: 
     prompt_file, brief_file = attempt.folder.absolute() / "prompt.md", attempt.folder.absolute() / "brief.json"
     variables = {"PHASEGATE_PROMPT": str(prompt_file), "PHASEGATE_BRIEF": str(brief_file)}
     env = sandbox.environment(room, runner.env, variables)
-    reads = [*runner.reads, prompt_file, brief_file]
+    reads = [*runner.reads, prompt_file, brief_file, job.repo.absolute() / "objects"]  # git in the tree borrows them
     if job.brief["environment"] == "python":
         from workflow.work import environments
 
@@ -242,6 +243,9 @@ def _start(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: 
     argv = runner.argv(prompt, prompt_file, brief_file)
     command = sandbox.wrap(protection, argv, room, Path.cwd(), reads, env["PATH"])
     stdin = prompt_file if runner.prompt == "stdin" else None
+    if runner.prompt == "argument" and len(prompt.encode("utf-8", "replace")) > ARGUMENT_LIMIT:
+        error = f"the prompt is longer than {ARGUMENT_LIMIT} bytes, which one argument can hold; use `prompt: stdin` or `prompt: file`"
+        return {"exit_code": 127, "timed_out": False, "duration_s": 0.0, "killed": 0, "error": error}
     try:
         _require_program(argv[0], env["PATH"])
         ended = processes.run(command, room.tree, env, attempt.log, job.policy.timeout_s, stdin)
@@ -257,14 +261,20 @@ def _require_program(program: str, path: str) -> None:
         raise RunError("there is no such program")
 
 
-def _settle(job: Job, attempt: Attempt, base: trees.Commit) -> bool:
-    """Make sure that an ended attempt has its result; False where its tree is lost and it must run again."""
+def _settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) -> bool:
+    """Make sure that an ended attempt has its result; False where its tree is lost and it must run again.
+
+    Of a `fresh` attempt, which has just run, a lost tree is the agent's own doing: it has failed.
+    """
     result = attempt.result
     if result is not None:
         return result["tree"] is None or trees.exists(job.repo, result["commit"])
     tree = attempt.work.absolute() / "tree"
-    if not tree.is_dir():
-        return False
+    if not tree.is_dir() or tree.is_symlink():
+        if fresh:
+            gone: dict[str, Any] = {"tree": None, "commit": None, "runner_version": None, "status": "failed", "feedback": []}
+            journal.settled(attempt, gone | {"errors": ["the agent removed its own tree"]})
+        return fresh
     ended = attempt.exit or {}
     status, errors = judge(ended, job.policy.timeout_s)
     record: dict[str, Any] = {"tree": None, "commit": None, "runner_version": from_brief(job.brief["runner"]).version}

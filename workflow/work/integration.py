@@ -43,6 +43,8 @@ def start_phase(run_dir: Path, phase: str, after: list[str]) -> dict[str, Any]:
     merged_phases: list[str] = []
     for name in after:
         upstream = files.read_json(run_dir / name / "merge.json")
+        if upstream["tree"] != files.read_json(run_dir / name / "manifest.json")["subject"]["tree"]:
+            raise RunError(f"{run_dir / name}/merge.json is not what {name}'s manifest shows; run snakemake again")
         theirs = trees.Commit(upstream["commit"], upstream["tree"])
         if not merged_phases:
             base = theirs

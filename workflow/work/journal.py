@@ -91,9 +91,14 @@ def settled(attempt: Attempt, record: dict[str, Any]) -> None:
 
 
 def finished(agent_dir: Path, key: str, invocation: str = "") -> Attempt | None:
-    """The newest attempt with this key that has ended; with `invocation`, only one that this call made."""
+    """The newest attempt with this key that has ended; with `invocation`, only one that this call made.
+
+    None as well where a newer attempt was asked for by a person and was interrupted: what they asked for is still to do.
+    """
     for attempt in reversed(attempts(agent_dir)):
         started = attempt.begin
+        if started.get("key") == key and started.get("invocation") and attempt.exit is None:
+            return None
         if started.get("key") == key and attempt.exit is not None and (not invocation or started.get("invocation") == invocation):
             return attempt
     return None

@@ -14,7 +14,6 @@ from workflow.work import journal, trees
 from workflow.work.journal import Attempt
 
 SUCCEEDED = "succeeded"
-FAILURES = ("failed", "timed_out", "no_changes", "skipped", "conflict")
 UNKNOWN_USAGE = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
 
 
