@@ -49,7 +49,12 @@ def ways(run: Run, marker: Callable[[Path], Any]) -> tuple[str, str, str]:
 
 def test_without_a_marker_the_gate_waits(shown: Run) -> None:
     found = shown.judge()
-    assert (found.state, found.reasons, found.digest, found.trust) == ("waiting", ("nobody has approved it: there is no runs/demo/plan/APPROVED",), digest(shown), "none")
+    assert (found.state, found.reasons, found.digest, found.trust) == (
+        "waiting",
+        ("nobody has approved it: there is no runs/demo/plan/APPROVED",),
+        digest(shown),
+        "none",
+    )
     assert not found.is_open
 
 

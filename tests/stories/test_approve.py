@@ -76,7 +76,7 @@ def test_approval_is_a_canonical_statement_that_names_digest_and_person(waiting:
     go_on = done.out.splitlines()[-1].split(":", 1)[1].strip()
     assert "build waits for your review" in waiting.shell(go_on).last[-5]
     assert waiting.json("runs/demo/build/manifest.json")["approvals"]["plan"] == {
-        "digest": digest, "trust": "recorded", "by": who, "at": said["at"], "waivers": []
+        "digest": digest, "state": "open", "gate": "required", "trust": "recorded", "by": who, "at": said["at"], "waivers": []
     }  # fmt: skip
     assert "plan (trust: recorded by Ann Äsop &lt;ann@example.org&gt;)" in readable(waiting, "build")
     shown = waiting.json("runs/demo/status.json")["phases"]["plan"]

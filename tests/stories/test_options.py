@@ -108,7 +108,8 @@ def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(waiting: Desk
     assert (
         one_line(waiting.run("--forcerun", "plan_nobody", check=1)) == f"phasegate: --forcerun plan_nobody: there is no such agent; {known}"
     )
-    closed = "the gate of `plan` before it is not open (nobody has approved it); see runs/demo/plan/REQUEST.md"
+    why = "nobody has approved it: there is no runs/demo/plan/APPROVED"
+    closed = f"the gate of `plan` before it is not open ({why}); see runs/demo/plan/REQUEST.md"
     assert closed in one_line(waiting.run("--forcerun", "build_maker", check=1))
     assert closed in one_line(waiting.run("runs/demo/build/digest", check=1))
     assert "allowed: plan, build" in one_line(waiting.run("retry", "--config", "phase=nonsense", check=1))

@@ -79,7 +79,7 @@ def ribbon(desk: Desk, phase: str) -> str:
 
 
 def test_missing_optional_artifact_makes_the_request_yellow(many: Desk) -> None:
-    assert judged(many, "partial") == ("waiting", ["nobody has approved it"])
+    assert judged(many, "partial") == ("waiting", ["nobody has approved it: there is no runs/demo/partial/APPROVED"])
     assert ribbon(many, "partial") == "# 🟡 PARTIAL SUCCESS: partial of demo"
     assert "- **missing**: <code>nice.txt</code>" in many.read("runs/demo/partial/REQUEST.md")
 
@@ -114,7 +114,7 @@ def test_check_that_could_not_run_is_unknown_and_blocks(many: Desk) -> None:
 
 
 def test_check_sees_a_clean_checkout_of_what_was_committed(many: Desk) -> None:
-    assert judged(many, "clean") == ("waiting", ["nobody has approved it"])
+    assert judged(many, "clean") == ("waiting", ["nobody has approved it: there is no runs/demo/clean/APPROVED"])
 
 
 def test_merge_conflict_names_the_file_and_both_agents(many: Desk) -> None:

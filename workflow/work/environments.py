@@ -140,7 +140,7 @@ def _make(goal: Path, wanted: list[str], folder: Path, log: Path) -> str:
     room = sandbox.Room(folder, folder / ".home", folder / ".tmp")
     room.home.mkdir(exist_ok=True)
     room.tmp.mkdir(exist_ok=True)
-    names = [name for name in os.environ if name.startswith("UV_")]
+    names = [name for name in os.environ if name.startswith("UV_") and not name.startswith("UV_PUBLISH")]
     more = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never"}
     if "PIP_INDEX_URL" in os.environ:
         more["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
