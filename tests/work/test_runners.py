@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from runs import Run, check, full_intake
 
-from workflow import files
+from workflow import files, markup
 from workflow.errors import RunError
 from workflow.plan import briefs, documents
 from workflow.plan.phases import Agent, Check, Phase, Plan
 from workflow.plan.settings import Settings
 from workflow.work import environments
-from workflow.work.runners import from_brief, measuring, releasing, templates
+from workflow.work.runners import from_brief, measuring, releasing
 from workflow.work.runners.scaffold import scaffold
 
 PYPROJECT = """
@@ -226,9 +226,9 @@ def test_an_entry_named_scaffold_replaces_the_embedded_runner() -> None:
 
 def test_filters_keep_texts_what_they_are() -> None:
     odd = 'a\n# `b` ``c`` | <d> \u2028 ü "q" \\'
-    assert json.loads(templates.literal(odd)) == odd
-    assert "\n" not in templates.markdown_text(odd)
-    assert templates.fenced("x\n```\n# y").startswith("````\n")
-    assert templates.code_span("a ``b`` c") == "``` a ``b`` c ```"
-    assert templates.mermaid_label('say "no" [x] ' + "long " * 30).count("#34;") == 2
-    assert len(templates.one_line("a  b\n\tc")) == 5
+    assert json.loads(markup.literal(odd)) == odd
+    assert "\n" not in markup.markdown_text(odd)
+    assert markup.fenced("x\n```\n# y").startswith("````\n")
+    assert markup.code_span("a ``b`` c") == "``` a ``b`` c ```"
+    assert markup.mermaid_label('say "no" [x] ' + "long " * 30).count("#34;") == 2
+    assert len(markup.one_line("a  b\n\tc")) == 5

@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow import files
 from workflow.call.model import Call
 from workflow.errors import PhasegateError
+from workflow.markup import plain
 from workflow.view import notices, state, summary
 
 
@@ -32,7 +33,7 @@ def finish(call: Call, workdir: Path) -> None:
         code = now.exit_code
     except Exception as error:  # noqa: BLE001 - the exit code must say that something is wrong, whatever it is
         said = str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
-        print(f"phasegate: the run's files cannot be summed up: {summary.plain(said)}", file=sys.stderr)
+        print(f"phasegate: the run's files cannot be summed up: {plain(said)}", file=sys.stderr)
         code = 1
     if code:
         logging.shutdown()

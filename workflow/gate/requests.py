@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow import files
+from workflow import files, markup
 from workflow.gate import feedback
 from workflow.gate.approvals import MARKER, blockers
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
 from workflow.work import processes, trees
-from workflow.work.runners import templates
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
@@ -78,8 +77,8 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "retry_failed": command.line("retry", config=(f"phase={phase}",)),
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
-    pages = templates.environment(TEMPLATES)
-    pages.filters.update(md=untrusted, fence=lambda text, language="": templates.fenced(visible(text), language))
+    pages = markup.environment(TEMPLATES)
+    pages.filters.update(md=untrusted, fence=lambda text, language="": markup.fenced(markup.visible(text), language))
     page = pages.get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)
     return folder / "REQUEST.md"
@@ -93,13 +92,8 @@ def _touch(shown: str, marker: Path) -> str:
 
 def untrusted(text: str) -> str:
     """`text` on one line that is neither markup nor a link (GitHub makes links of addresses on its own)."""
-    plain = templates.markdown_text(visible(templates.one_line(text)))
+    plain = markup.markdown_text(markup.visible(markup.one_line(text)))
     return re.sub(r"(?i)(?<=www)\.|:(?=//)", r"\\\g<0>", plain).replace("\\@", "@<!-- -->")
-
-
-def visible(text: str) -> str:
-    """`text` with characters that act on a terminal or on the direction of writing replaced."""
-    return "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in str(text))
 
 
 def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command) -> dict[str, Any]:

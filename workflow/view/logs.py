@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from workflow.errors import UsageError
+from workflow.markup import visible
 from workflow.work import journal
 
 PAUSE_S = 0.3
@@ -25,12 +26,8 @@ def show(agent_dir: Path, follow: bool) -> int:
         while True:
             ended = newest.exit is not None
             for chunk in iter(lambda: file.read(65536), b""):
-                sys.stdout.write(_harmless(decoder.decode(chunk)))
+                sys.stdout.write(visible(decoder.decode(chunk).replace("\r\n", "\n")))
             sys.stdout.flush()
             if ended or not follow:
                 return 0
             time.sleep(PAUSE_S)
-
-
-def _harmless(text: str) -> str:
-    return "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in text.replace("\r\n", "\n"))

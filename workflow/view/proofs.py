@@ -11,8 +11,8 @@ from workflow import files
 from workflow.gate import approvals
 from workflow.gate.approvals import MARKER
 from workflow.gate.verdict import Verdict, read_marker
+from workflow.markup import plain
 from workflow.proof import verification
-from workflow.view.summary import plain
 from workflow.work import trees
 
 

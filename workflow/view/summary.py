@@ -10,6 +10,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import verdict
+from workflow.markup import plain
 from workflow.plan.commandline import Command
 from workflow.view.state import WORKING, PhaseState, RunState, next_command
 
@@ -103,11 +104,6 @@ def checked(manifest: Mapping[str, Any]) -> str:
         return f"{text}; no checks in this phase"
     marks = ", ".join(f"{row['name']} {row['status']}" for row in results)
     return f"{text}; {sum(row['status'] == 'pass' for row in results)} of {len(results)} checks passed ({marks})"
-
-
-def plain(text: str) -> str:
-    """Text of agents for a terminal: control characters cannot act."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def _headline(state: RunState, text: str) -> str:

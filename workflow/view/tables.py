@@ -11,8 +11,8 @@ from tabulate import tabulate
 
 from workflow import files
 from workflow.errors import UsageError
+from workflow.markup import plain
 from workflow.proof import bundles
-from workflow.view.summary import plain
 
 
 def show_bundles(run_dir: Path, phase: str | None = None, format: str = "table") -> None:  # noqa: A002

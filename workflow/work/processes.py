@@ -179,4 +179,6 @@ def log_end(log: Path, limit: int = 4000) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in text)
+    from workflow.markup import visible  # Jinja2 comes with it
+
+    return visible(text)

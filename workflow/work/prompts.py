@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from workflow import markup
 from workflow.errors import RunError
 from workflow.plan.briefs import PROMPTS
 from workflow.work import trees
@@ -42,7 +43,7 @@ def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents:
         "files": trees.files(repo, base)[:LISTED],
     }
     try:
-        return templates.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
+        return markup.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
     except jinja2.TemplateError as error:
         raise RunError(f"{PROMPTS}/{brief['role']}.md.j2: the prompt template cannot be rendered: {error}") from error
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from workflow import files
 from workflow.errors import RunError
-from workflow.work.runners.templates import markdown_text
+from workflow.markup import markdown_text
 
 REPORTS = "reports"
 JUNIT, COVERAGE, SECURITY = (f"{REPORTS}/{name}" for name in ("junit.xml", "coverage.json", "security.json"))
