@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow.commands import main_guard  # noqa: E402
 from workflow.gate.review import request_review  # noqa: E402
+from workflow.gate.verdict import judge  # noqa: E402
+from workflow.view.notices import send  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -18,11 +20,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
-    parser.add_argument("--options", required=True, help="JSON: agents, after, gate, compression, command")
+    parser.add_argument("--options", required=True, help="JSON: agents, after, gates, gate, compression, command, notify")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard(job=True):
         options = arguments()
-        request_review(options.run_dir, options.phase, json.loads(options.options))
+        wanted = json.loads(options.options)
+        request_review(options.run_dir, options.phase, wanted)
+        found = judge(options.run_dir, options.phase, wanted["gate"]["kind"], wanted["gate"]["policy"])
+        for line in send(options.run_dir, [found], wanted["notify"]):
+            print(line, file=sys.stderr)

@@ -230,3 +230,19 @@ def test_watch_waits_without_the_processor_and_goes_on_when_somebody_decides(des
             running.wait(60)
     assert "delivered: all 2 phases are done" in desk.read("watched.log")
     assert desk.attempts("plan", "writer") == desk.attempts("build", "maker") == 1
+
+
+def test_a_person_is_told_of_one_gate_while_another_branch_still_works(desk: Desk) -> None:
+    phases = {
+        "quick": {"after": [], "agents": {"worker": {"runner": "quick"}}},
+        "slow": {"after": [], "agents": {"worker": {"runner": "slow"}}},
+    }
+    runners = {"quick": sh("echo x > quick.txt"), "slow": sh("sleep 20; echo x > slow.txt")}
+    told = ["sh", "-c", f'echo "$PHASEGATE_PHASE $PHASEGATE_STATE" >> {desk.path}/told.txt']
+    desk.configure(phases, runners, notify=told)
+    working = desk.start()
+    wait_for(lambda: (desk.path / "told.txt").exists())
+    assert working.poll() is None
+    assert desk.read("told.txt") == "quick waiting\n"
+    assert working.wait(90) == 0
+    assert desk.read("told.txt") == "quick waiting\nslow waiting\n"

@@ -23,13 +23,12 @@ def finish(call: Call, workdir: Path) -> None:
         if not call.settled:
             return  # one clear line has been said already
         os.chdir(workdir)  # with --directory, Snakemake has gone back to where the user stands
-        for name in call.plan.phases:
-            call.judge(name)
         now = call.state()
+        reached = [call.judge(phase.name) for phase in call.reached() if now.phases[phase.name].digest]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
         sys.stdout.flush()
-        summary.show([*problem, *notices.send(now, call.settings["notify"]), *summary.lines(now, call.command)])
+        summary.show([*problem, *notices.send(call.run_dir, reached, call.settings["notify"]), *summary.lines(now, call.command)])
         code = now.exit_code
     except Exception as error:  # noqa: BLE001 - the exit code must say that something is wrong, whatever it is
         said = str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"

@@ -138,6 +138,7 @@ class Call:
             "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),
+            "notify": self.settings["notify"],
         }
         return json.dumps(record)
 
