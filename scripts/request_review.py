@@ -31,4 +31,4 @@ if __name__ == "__main__":
         request_review(options.run_dir, options.phase, wanted)
         found = judge(options.run_dir, options.phase, wanted["gate"]["kind"], wanted["gate"]["policy"])
         for line in send(options.run_dir, [found], wanted["notify"]):
-            print(line, file=sys.stderr)
+            print(line.strip(), flush=True)

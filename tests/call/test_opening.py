@@ -175,6 +175,7 @@ def test_mistakes_are_one_line_and_names_of_any_form_work_to_the_end(desk: Desk)
     assert desk.outcome("1st-step.x", "a.b-c")["status"] == "succeeded"
 
 
+@pytest.mark.long
 def test_note_reaches_the_approval_as_it_was_typed(desk: Desk) -> None:
     desk.configure({"plan": PHASES["plan"]}, {"write": sh("echo x > x.txt")})
     desk.run()

@@ -43,6 +43,7 @@ def test_the_run_passes_its_data_phase_without_a_gate_and_is_delivered(ml: Deliv
     assert [item["path"] for item in data["artifacts"]] == ["data/messages.csv", "docs/data.md"]
 
 
+@pytest.mark.long
 def test_the_printed_command_trains_measures_and_predicts(ml: Delivery, tmp_path: Path) -> None:
     done = use(ml)
     answer = json.loads(done.out.splitlines()[-1])

@@ -80,6 +80,7 @@ def test_a_dry_run_of_quickstart_writes_nothing(desk: Desk, tmp_path: Path) -> N
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_coverage_target_out_of_reach_blocks_development(delivered: Callable[[str], Delivery], desk: Desk) -> None:
     first = delivered("webapp")
     made = (first.environment / "made.json").stat().st_mtime_ns

@@ -146,6 +146,7 @@ def test_what_was_replaced_after_the_request_is_not_approved(waiting: Desk) -> N
     assert marker(waiting).exists()
 
 
+@pytest.mark.long
 def test_blocked_gate_opens_only_with_a_reason_for_each_thing_that_is_wrong(desk: Desk) -> None:
     phases = {
         "plan": {**PHASES["plan"], "artifacts": {"required": ["docs/x.md", "plan.md"]}, "checks": [FALSE]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from conftest import Desk, sh, wait_for
 
 PHASES = {
@@ -78,6 +79,7 @@ def test_gate_that_is_closed_while_a_run_works_stops_what_has_not_begun(desk: De
     assert not (desk.path / "runs/demo/build/REQUEST.md").exists()
 
 
+@pytest.mark.long
 def test_damaged_manifest_is_no_success_and_no_traceback(desk: Desk) -> None:
     desk.configure(PHASES, RUNNERS)
     desk.run()
@@ -102,6 +104,7 @@ def test_killed_retry_is_still_to_do(desk: Desk) -> None:
     assert desk.attempts("plan", "writer") == before + 2
 
 
+@pytest.mark.long
 def test_printed_commands_carry_the_config_that_they_need(desk: Desk) -> None:
     desk.configure(PHASES, RUNNERS)
     mine = desk.write("mine.yaml", desk.read("config/config.yaml"))

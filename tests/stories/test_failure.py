@@ -180,6 +180,7 @@ def test_plain_command_goes_on_after_snakemake_was_killed(desk: Desk) -> None:
     assert desk.read("runs/demo/project/slow.txt") == "quick\n", "what a killed agent left is not its result"
 
 
+@pytest.mark.long
 def test_neither_a_lost_snakemake_folder_nor_a_copy_opens_closes_or_pays_anything(desk: Desk) -> None:
     desk.configure(TWO_GATES, TWO_GATES_RUNNERS)
     desk.run()

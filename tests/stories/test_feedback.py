@@ -152,6 +152,7 @@ def test_feedback_by_hand_may_be_lines_a_list_or_a_mapping_with_ids(desk: Desk) 
         assert bundle(desk, name)["artifacts/feedback.json"] == "five stars\n"
 
 
+@pytest.mark.long
 def test_unchanged_result_is_not_asked_about_again_until_the_request_is_withdrawn(desk: Desk) -> None:
     why = json.dumps([{"id": "F1", "status": "not done", "why": NASTY}])
     asked = "grep -q 'the reviewers ask' \"$PHASEGATE_PROMPT\""

@@ -60,6 +60,7 @@ def finished(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.mark.long
 def test_deleted_marker_changes_nothing_else_and_work_done_again_closes_gates_only_where_bytes_differ(finished: Desk) -> None:
     run_dir = finished.path / "runs/demo"
     (run_dir / "plan/APPROVED").unlink()

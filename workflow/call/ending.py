@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow import files
 from workflow.call.model import Call
 from workflow.errors import PhasegateError
+from workflow.gate.verdict import Verdict
 from workflow.markup import plain
 from workflow.view import notices, state, summary
 
@@ -24,11 +25,11 @@ def finish(call: Call, workdir: Path) -> None:
             return  # one clear line has been said already
         os.chdir(workdir)  # with --directory, Snakemake has gone back to where the user stands
         now = call.state()
-        reached = [call.judge(phase.name) for phase in call.reached() if now.phases[phase.name].digest]
+        shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
         sys.stdout.flush()
-        summary.show([*problem, *notices.send(call.run_dir, reached, call.settings["notify"]), *summary.lines(now, call.command)])
+        summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *summary.lines(now, call.command)])
         code = now.exit_code
     except Exception as error:  # noqa: BLE001 - the exit code must say that something is wrong, whatever it is
         said = str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
