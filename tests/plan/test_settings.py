@@ -26,7 +26,7 @@ from workflow.plan import commandline, documents, settings
 from workflow.plan.phases import Agent
 from workflow.proof import bundles
 from workflow.view import notices
-from workflow.work import agents, environments, journal, prompts, sandbox
+from workflow.work import environments, journal, prompts, retries, sandbox
 from workflow.work.runners import from_brief
 
 SCHEMA = documents.schema("config")
@@ -333,13 +333,13 @@ def attempts(bench: Bench) -> int:
 
 def pause(name: str, count: int) -> Callable[[Bench], float]:
     """The delay before a repetition; without jitter, so that it is exact."""
-    return lambda bench: round(agents.delay(count, bench.policy(name)["retry"] | {"jitter": 0}), 6)
+    return lambda bench: round(retries.delay(count, bench.policy(name)["retry"] | {"jitter": 0}), 6)
 
 
 def varies(name: str) -> Callable[[Bench], bool]:
     def observe(bench: Bench) -> bool:
         retry = bench.policy(name)["retry"]
-        return len({agents.delay(0, retry) for _ in range(20)}) > 1
+        return len({retries.delay(0, retry) for _ in range(20)}) > 1
 
     return observe
 
@@ -353,7 +353,7 @@ def repeated(name: str) -> Callable[[Bench], bool]:
         (folder / "output.log").write_text("Server is BUSY\n")
         files.write_json(folder / "exit.json", {"exit_code": 9})
         files.write_json(folder / "result.json", {"status": "failed"})
-        return agents.retryable(journal.Attempt(folder), bench.policy(name)["retry"])
+        return retries.retryable(journal.Attempt(folder), bench.policy(name)["retry"])
 
     return observe
 

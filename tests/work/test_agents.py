@@ -11,7 +11,7 @@ import pytest
 from runs import OPEN_AIR, Run, tree_of
 
 from workflow import files
-from workflow.work import agents, journal, sandbox, trees
+from workflow.work import agents, journal, retries, sandbox, trees
 
 RETRY = {"retries": 2, "base_delay": 0.01, "factor": 1, "jitter": 0, "exit_codes": [75], "messages": ["Rate Limit"]}
 COUNT = "echo once >> {counter}; wc -l < {counter} > made.txt; "
@@ -239,12 +239,12 @@ def test_what_is_worth_repeating(run: Run, counter: Path, script: str, execution
 def test_back_off_grows_by_its_factor_with_jitter_within_bounds_and_a_ceiling() -> None:
     policy = {"base_delay": 0.7, "factor": 2.0, "max_delay": 5, "jitter": 0.25}
     for count, middle in enumerate((0.7, 1.4, 2.8)):
-        drawn = [agents.delay(count, policy) for _ in range(300)]
+        drawn = [retries.delay(count, policy) for _ in range(300)]
         assert all(middle * 0.75 <= pause <= middle * 1.25 for pause in drawn)
         assert min(drawn) < middle * 0.9 < middle * 1.1 < max(drawn)
-    assert max(agents.delay(10, policy) for _ in range(20)) == 5
-    assert [agents.delay(count, policy | {"jitter": 0}) for count in range(4)] == [0.7, 1.4, 2.8, 5]
-    assert agents.delay(3, {}) == 0
+    assert max(retries.delay(10, policy) for _ in range(20)) == 5
+    assert [retries.delay(count, policy | {"jitter": 0}) for count in range(4)] == [0.7, 1.4, 2.8, 5]
+    assert retries.delay(3, {}) == 0
 
 
 def test_an_agent_starts_from_the_results_of_those_that_it_needs(run: Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import UsageError
-from workflow.work import agents, trees
+from workflow.work import joining, trees
 
 
 def read_all(run_dir: Path, phase: str) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def adopt(run_dir: Path, phase: str, by: str) -> dict[str, Any]:
     earlier = paths(run_dir, phase)
     number = int(earlier[-1].stem) + 1 if earlier else 1
     trees.git("fetch", "--quiet", "--no-tags", "--", project.absolute(), f"+HEAD:refs/adoptions/{phase}/{number:03d}", repo=repo)
-    changed = agents.described(repo, shown.commit, head.commit)
+    changed = joining.described(repo, shown.commit, head.commit)
     record = {
         "kind": "human",
         "status": "succeeded",

@@ -7,7 +7,6 @@ published again and nothing runs, whether it had succeeded or failed.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +15,11 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import GitError, RunError
-from workflow.work import journal, outcomes, processes, replies, sandbox, trees
+from workflow.work import joining, journal, outcomes, processes, replies, retries, sandbox, trees
 from workflow.work.journal import Attempt
 from workflow.work.runners import Runner, from_brief
 
 ARGUMENT_LIMIT = 120_000
-MERGE_DATE = "2000-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -116,26 +114,11 @@ def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]
     phase_base = files.read_json(job.phase_dir / "base.json")
     base = trees.Commit(phase_base["commit"], phase_base["tree"])
     for parent in parents:
-        merged, files_in_conflict = join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
+        merged, files_in_conflict = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
         if merged is None:
             return base, f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(files_in_conflict)}"
         base = merged
     return base, ""
-
-
-def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, tuple[str, ...]]:
-    """`ours` with an agent's commit merged in, or the files in conflict.
-
-    The base is found in the history, because `ours` need not hold all that the agent built on (its own parents'
-    commits come with it).
-    """
-    theirs, recorded = outcome["result"], outcome["base"]
-    if recorded["commit"] == ours.commit:
-        return trees.Commit(theirs["commit"], theirs["tree"]), ()
-    merged = trees.merge(repo, ours.commit, theirs["commit"])
-    if merged.tree is None:
-        return None, merged.conflicts
-    return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), ()
 
 
 def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) -> Attempt:
@@ -148,7 +131,7 @@ def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if not _has_tries_left(job, attempt, key):
             journal.conclude(attempt)
             break
-        pause = delay(count, policy)
+        pause = retries.delay(count, policy)
         job.say(f"attempt {attempt.number} failed; the next one in {pause:.1f} s")
         time.sleep(pause)
     return attempt
@@ -157,23 +140,7 @@ def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
 def _has_tries_left(job: Job, attempt: Attempt, key: str) -> bool:
     """Whether the sequence that this attempt belongs to goes on: it failed, may be repeated, and was not concluded."""
     made = len(journal.sequence(job.agent_dir, key))
-    return made <= int(job.policy.retry.get("retries", 0)) and not attempt.concluded and retryable(attempt, job.policy.retry)
-
-
-def retryable(attempt: Attempt, policy: Mapping[str, Any]) -> bool:
-    """Whether a failed attempt is worth repeating: by its exit code, or by a message at the end of its log."""
-    result, ended = attempt.result or {}, attempt.exit or {}
-    if result.get("status") != "failed" or not ended.get("exit_code"):
-        return False
-    said = processes.log_end(attempt.log).lower()
-    return ended["exit_code"] in policy.get("exit_codes", ()) or any(text.lower() in said for text in policy.get("messages", ()))
-
-
-def delay(count: int, policy: Mapping[str, Any]) -> float:
-    """Seconds before repetition number `count` (from 0): exponential back-off with jitter, at most `max_delay`."""
-    pause = policy.get("base_delay", 0) * policy.get("factor", 1) ** count
-    spread = random.uniform(-1, 1) * policy.get("jitter", 0)  # noqa: S311
-    return max(0.0, min(pause * (1 + spread), policy.get("max_delay", pause)))
+    return made <= int(job.policy.retry.get("retries", 0)) and not attempt.concluded and retries.retryable(attempt, job.policy.retry)
 
 
 def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) -> Attempt:
@@ -218,7 +185,7 @@ def start_of(job: Job, base: trees.Commit) -> trees.Commit:
         if merged.tree is None:
             return base
         tree = merged.tree
-    return trees.commit_tree(job.repo, tree, [base.commit], "the version that was reviewed", MERGE_DATE)
+    return trees.commit_tree(job.repo, tree, [base.commit], "the version that was reviewed", joining.MERGE_DATE)
 
 
 def told(parent: dict[str, Any]) -> dict[str, Any]:
@@ -320,22 +287,5 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
         name = f"{job.brief['phase']}: {job.brief['agent']} (attempt {attempt.number})"
         result = trees.commit_tree(job.repo, settled["tree"], [base.commit], name, ended["ended_at"])
         trees.set_ref(job.repo, f"agents/{job.brief['phase']}/{job.brief['agent']}", result.commit)
-    changed = described(job.repo, base.commit, result.commit)
+    changed = joining.described(job.repo, base.commit, result.commit)
     return outcomes.from_attempt(job.brief, attempt, job.agent_dir, base, result, changed)
-
-
-def described(repo: Path, old: str, new: str) -> list[dict[str, Any]]:
-    """The files that differ between two commits, each with path, change, mode, size and sha256."""
-    found = trees.changes(repo, old, new)
-    hashes = trees.sha256_of(repo, [change.blob for change in found if change.kind != "D"])
-    words = {"A": "added", "M": "changed", "T": "changed", "D": "deleted"}
-    return [
-        {
-            "path": change.path,
-            "change": words.get(change.kind, "changed"),
-            "mode": change.mode,
-            "size": change.size,
-            "sha256": hashes.get(change.blob),
-        }
-        for change in found
-    ]

@@ -8,7 +8,7 @@ from typing import Any
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import intake as intakes
-from workflow.work import adoptions, agents, outcomes, trees
+from workflow.work import adoptions, joining, outcomes, trees
 
 START_DATE = "2000-01-01T00:00:00Z"
 
@@ -79,7 +79,7 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
         rows.append({"agent": name, "status": outcome["status"], "commit": (outcome["result"] or {}).get("commit")})
         if outcome["status"] != outcomes.SUCCEEDED:
             continue
-        joined, clashing = agents.join(repo, now, outcome, f"{phase}: merge {name}")
+        joined, clashing = joining.join(repo, now, outcome, f"{phase}: merge {name}")
         if joined is None:
             others = sorted({touched[path] for path in clashing if path in touched}) or sorted(set(touched.values()))
             conflicts.append({"files": list(clashing), "between": [*others, name]})
@@ -106,7 +106,7 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
         "agents": rows,
         "adoptions": adopted,
         "conflicts": conflicts,
-        "changes": agents.described(repo, start.commit, now.commit),
+        "changes": joining.described(repo, start.commit, now.commit),
     }
     trees.set_ref(repo, f"phases/{phase}", now.commit)
     files.write_json(run_dir / phase / "merge.json", merge)

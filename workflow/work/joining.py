@@ -1,0 +1,42 @@
+"""How the commit of an agent or a person comes onto another, and what differs between two commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workflow.work import trees
+
+MERGE_DATE = "2000-01-01T00:00:00Z"
+
+
+def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, tuple[str, ...]]:
+    """`ours` with an agent's commit merged in, or the files in conflict.
+
+    The base is found in the history, because `ours` need not hold all that the agent built on (its own parents'
+    commits come with it).
+    """
+    theirs, recorded = outcome["result"], outcome["base"]
+    if recorded["commit"] == ours.commit:
+        return trees.Commit(theirs["commit"], theirs["tree"]), ()
+    merged = trees.merge(repo, ours.commit, theirs["commit"])
+    if merged.tree is None:
+        return None, merged.conflicts
+    return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), ()
+
+
+def described(repo: Path, old: str, new: str) -> list[dict[str, Any]]:
+    """The files that differ between two commits, each with path, change, mode, size and sha256."""
+    found = trees.changes(repo, old, new)
+    hashes = trees.sha256_of(repo, [change.blob for change in found if change.kind != "D"])
+    words = {"A": "added", "M": "changed", "T": "changed", "D": "deleted"}
+    return [
+        {
+            "path": change.path,
+            "change": words.get(change.kind, "changed"),
+            "mode": change.mode,
+            "size": change.size,
+            "sha256": hashes.get(change.blob),
+        }
+        for change in found
+    ]

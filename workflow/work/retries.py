@@ -1,0 +1,26 @@
+"""The retry policy: which failures are worth another attempt, and after how long."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from workflow.work import processes
+from workflow.work.journal import Attempt
+
+
+def retryable(attempt: Attempt, policy: Mapping[str, Any]) -> bool:
+    """Whether a failed attempt is worth repeating: by its exit code, or by a message at the end of its log."""
+    result, ended = attempt.result or {}, attempt.exit or {}
+    if result.get("status") != "failed" or not ended.get("exit_code"):
+        return False
+    said = processes.log_end(attempt.log).lower()
+    return ended["exit_code"] in policy.get("exit_codes", ()) or any(text.lower() in said for text in policy.get("messages", ()))
+
+
+def delay(count: int, policy: Mapping[str, Any]) -> float:
+    """Seconds before repetition number `count` (from 0): exponential back-off with jitter, at most `max_delay`."""
+    pause = policy.get("base_delay", 0) * policy.get("factor", 1) ** count
+    spread = random.uniform(-1, 1) * policy.get("jitter", 0)  # noqa: S311
+    return max(0.0, min(pause * (1 + spread), policy.get("max_delay", pause)))
