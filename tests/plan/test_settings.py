@@ -407,9 +407,9 @@ def bundle_method(bench: Bench) -> int:
 
 def told_by_notify(bench: Bench) -> str:
     """What the command of `notify` leaves behind when a gate waits."""
-    (bench.run_copy() / "history" / "notified.json").unlink(missing_ok=True)
+    shutil.rmtree(bench.run_copy() / "history" / "notified", ignore_errors=True)
     call = bench.call()
-    assert notices.send(call.state(), call.settings["notify"]) == []
+    assert notices.send(call.run_dir, [call.judge("plan")], call.settings["notify"]) == []
     said = bench.folder / "said.txt"
     return said.read_text().strip() if said.exists() else ""
 
