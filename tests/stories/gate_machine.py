@@ -45,7 +45,8 @@ class Gate:
     answered: bool = False
     unchanged: bool = False
     adopted: tuple[int, ...] = ()
-    before: tuple[Any, bool, tuple[int, ...]] = (None, False, ())  # what a withdrawn round falls back to
+    reviewed: Any = None  # the tree that was reviewed when the round was given
+    before: tuple[Any, bool, tuple[int, ...], Any] = (None, False, (), None)  # what a withdrawn round falls back to
     above: Any = None  # what was shown above when this was shown
     keys: set[Any] = field(default_factory=set)
     extra: int = 0
@@ -119,22 +120,21 @@ class GateMachine(RuleBasedStateMachine):
     def _take_up(self, gate: Gate) -> None:
         """What a run makes of the feedback that lies there."""
         if gate.round and not gate.answered and gate.round != gate.wanted:
-            gate.round, gate.answered, gate.base = gate.before
+            gate.round, gate.answered, gate.base, gate.reviewed = gate.before
         if gate.wanted and gate.shown is not None and gate.wanted != gate.round:
-            gate.before = (gate.round, gate.answered, gate.base)
-            gate.base, gate.round, gate.answered = gate.added, gate.wanted, False
+            gate.before = (gate.round, gate.answered, gate.base, gate.reviewed)
+            gate.base, gate.round, gate.answered, gate.reviewed = gate.added, gate.wanted, False, gate.shown[0]
 
     def _work(self, name: str, above: Any) -> None:
         """A run comes to this phase: the agent works where it would be told something else, and the result is shown."""
         gate = self.gates[name]
-        reviewed = gate.shown
         base = above[0] if above else None
         tree = (base, gate.version, gate.added, gate.adopted)
         gate.keys.add((base, gate.version, gate.round, gate.base))
         content = (tree, gate.round, above)
         gate.above = above
-        if gate.round and not gate.answered:
-            gate.unchanged = reviewed is not None and reviewed[0] == tree
+        if gate.round:
+            gate.unchanged = gate.reviewed == tree  # since the review, whoever changed it
             gate.answered = True
         if content != gate.shown:
             gate.shown, gate.shown_at = content, self._tick()
