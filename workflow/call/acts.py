@@ -76,7 +76,7 @@ def verify(call: Call) -> int:
 def diff(call: Call) -> int:
     """Show the change of a phase."""
     _require_run(call)
-    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES, verdict.OPEN)[-1:])
+    phase = _phase(call, call.state().held(*verdict.HOLDING, verdict.OPEN)[-1:])
     against = call.line.choice("against", ["base", "reviewed"], "base")
     return changes.show(call.run_dir, phase, against)
 
@@ -92,7 +92,7 @@ def log(call: Call) -> int:
 def approve(call: Call) -> int:
     """Approve what the request of a phase shows."""
     _require_run(call)
-    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES))
+    phase = _phase(call, call.state().held(*verdict.HOLDING))
     if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
         raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
     if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
@@ -109,7 +109,7 @@ def approve(call: Call) -> int:
 def request_changes(call: Call) -> int:
     """Ask the agents of a phase for changes."""
     _require_run(call)
-    phase = _phase(call, call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES))
+    phase = _phase(call, call.state().held(*verdict.HOLDING))
     known = [agent.name for agent in call.plan.phases[phase].agents]
     agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
     for name in agents:

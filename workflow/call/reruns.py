@@ -132,7 +132,7 @@ def _retry(call: Call) -> None:
 
 def _adopt(call: Call) -> None:
     """Take what a person committed in `project/` into the phase that is named, or the only one that waits."""
-    held = [phase.name for phase in call.state().held(verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES) if phase.manifest]
+    held = [phase.name for phase in call.state().held(*verdict.HOLDING) if phase.manifest]
     phase = call.line.choice("phase", list(call.plan.phases), held[0] if len(held) == 1 else None)
     _require_open(call, phase, "adopt")
     if not (call.run_dir / phase / "manifest.json").is_file():

@@ -19,6 +19,7 @@ from workflow.gate import approvals, feedback, history
 from workflow.gate.approvals import Blocker
 
 OPEN, WAITING, STALE, CHANGES, BLOCKED = "open", "waiting", "stale", "changes_requested", "blocked"
+HOLDING = (WAITING, STALE, BLOCKED, CHANGES)  # what a person has to do something about
 MARKER_LIMIT = 1 << 20
 
 

@@ -15,7 +15,6 @@ from workflow import files
 from workflow.gate import verdict
 from workflow.gate.verdict import Verdict
 
-TELLING = (verdict.WAITING, verdict.STALE, verdict.BLOCKED, verdict.CHANGES)
 TIMEOUT_S = 60
 
 
@@ -29,7 +28,7 @@ def send(run_dir: Path, verdicts: Iterable[Verdict], command: list[str]) -> list
     for found in verdicts if command else ():
         record = run_dir / "history" / "notified" / f"{found.phase}.json"
         now = {"state": found.state, "digest": found.digest}
-        if found.state not in TELLING or found.digest is None:
+        if found.state not in verdict.HOLDING or found.digest is None:
             record.unlink(missing_ok=True)
         elif files.try_read_json(record) != now:
             files.write_json(record, now)
