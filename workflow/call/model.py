@@ -36,6 +36,7 @@ class Call:
     writes: bool
     invocation: str
     failed: bool = False
+    stopped: int = 0  # the signal with which a person has stopped it
     settled: bool = False
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
@@ -155,4 +156,4 @@ class Call:
 
     def state(self) -> state.RunState:
         """Where the run stands now."""
-        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed)
+        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed and not self.stopped)

@@ -25,6 +25,7 @@ def settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) 
     Of a `fresh` attempt, which has just run, a lost tree is the agent's own doing: it has failed.
     """
     if attempt.result is not None:
+        trees.remove(attempt.work)  # the supervisor may have been killed before it could
         return attempt.result["tree"] is None or trees.exists(job.repo, attempt.result["commit"])
     ended = attempt.exit or {}
     tree = attempt.work.absolute() / "tree"
