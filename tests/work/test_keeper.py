@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
 from conftest import ROOT, wait_for
 from test_processes import DAEMON, SUPERVISOR, alive, pids, room, run  # noqa: F401
 
-from workflow.errors import RunError
+from workflow.errors import RunError, StorageError
 from workflow.work import keeper, processes
 
 LONG = DAEMON + "time.sleep(600)"
@@ -28,28 +29,69 @@ def supervised(room: Path, program: str, *words: str) -> subprocess.Popen[str]: 
     return started
 
 
-def test_the_end_is_told_at_once_while_leftovers_still_live(room: Path) -> None:  # noqa: F811
-    seen: list[tuple[int, int]] = []
-    ended = run(
-        room, sys.executable, "-c", DAEMON, "deaf", grace_s=1.0, on_exit=lambda end: seen.append((end.exit_code, len(alive(pids(room)))))
-    )
-    assert seen == [(0, 2)]
+def test_the_end_is_noted_at_once_while_leftovers_still_live(room: Path) -> None:  # noqa: F811
+    def note(ended: processes.Ended) -> None:
+        (room / "noted").write_text(f"{ended.exit_code} {len(alive(pids(room)))}")
+
+    ended = run(room, sys.executable, "-c", DAEMON, "deaf", grace_s=1.0, on_exit=note)
+    assert (room / "noted").read_text() == "0 2"
     assert len(ended.killed) == 2
     assert alive(pids(room)) == []
 
 
 def test_a_signal_after_the_program_has_ended_does_not_void_its_end(room: Path) -> None:  # noqa: F811
     """The supervisor is told to stop while it clears away what the program has left behind."""
-    seen: list[processes.Ended] = []
+    me = os.getpid()
 
-    def stop_me(ended: processes.Ended) -> None:
-        seen.append(ended)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def note(ended: processes.Ended) -> None:
+        (room / "noted").write_text(f"{ended.exit_code}{ended.stopped}")
+        os.kill(me, signal.SIGTERM)
 
     with pytest.raises(processes.Interrupted) as stopped:
-        run(room, sys.executable, "-c", DAEMON, "deaf", on_exit=stop_me)
-    assert (seen[0].exit_code, stopped.value.code) == (0, 143)
+        run(room, sys.executable, "-c", DAEMON, "deaf", on_exit=note)
+    assert ((room / "noted").read_text(), stopped.value.code) == ("0", 143)
     assert alive(pids(room)) == []
+
+
+def test_an_end_is_noted_although_the_supervisor_is_killed_in_that_moment(room: Path) -> None:  # noqa: F811
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from workflow.work import processes
+room, me = Path({str(room)!r}), os.getpid()
+def note(ended):
+    os.kill(me, signal.SIGKILL)
+    (room / "noted").write_text(str(ended.exit_code))
+processes.run(["sh", "-c", "exit 7"], room, os.environ, room / "log", 60, on_exit=note)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    wait_for(lambda: (room / "noted").is_file() and (room / "noted").read_text() == "7", 5)
+
+
+def test_an_end_that_cannot_be_noted_is_an_error_of_the_machine(room: Path) -> None:  # noqa: F811
+    def note(ended: processes.Ended) -> None:
+        raise OSError(28, "No space left on device", "exit.json")
+
+    with pytest.raises(StorageError, match=r"No space left on device.*run the same command again"):
+        run(room, "true", on_exit=note)
+
+
+def test_a_listener_hears_both_streams_apart_and_may_stop_the_program(room: Path) -> None:  # noqa: F811
+    class Listener:
+        heard: ClassVar[dict[str, bytes]] = {"out": b"", "err": b""}
+
+        def hear(self, stream: str, data: bytes) -> None:
+            self.heard[stream] += data
+
+        def enough(self) -> bool:
+            return b"three" in self.heard["out"]
+
+    listener = Listener()
+    ended = run(room, "sh", "-c", "echo one; echo two >&2; echo three; sleep 60; echo four", listener=listener)
+    assert (ended.exit_code, ended.stopped) == (125, "spent")
+    assert listener.heard == {"out": b"one\nthree\n", "err": b"two\n"}
+    assert sorted((room / "log").read_text().split()) == ["one", "three", "two"]
 
 
 @pytest.mark.parametrize("words", [(), ("deaf",)], ids=["heeds TERM", "ignores TERM"])

@@ -10,6 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
+from workflow.errors import storage_error
 from workflow.markup import plain
 from workflow.work.logs import log_end
 
@@ -55,9 +56,10 @@ CALM = Calm()
 
 
 def calm() -> None:
-    """Quieten Snakemake's terminal handler (its log file keeps everything)."""
+    """Quieten Snakemake's terminal handler (its log file keeps everything, unless it cannot be written)."""
     from snakemake.logging import logger
 
+    logging.raiseExceptions = False
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
             handler.addFilter(CALM)
@@ -66,3 +68,12 @@ def calm() -> None:
 def silence() -> None:
     """From now on Snakemake says nothing: a person has stopped it, and all that it would say follows from that."""
     CALM.silent = True
+
+
+def give_up(error: OSError) -> None:
+    """Say in one line why this call of Snakemake cannot go on, so that Snakemake's own account of it need not be read."""
+    known = storage_error(error)
+    if known and not CALM.silent:
+        with contextlib.suppress(OSError):
+            print(f"{SAID}{known}", file=sys.stderr)
+        silence()

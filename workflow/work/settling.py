@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import GitError
-from workflow.work import journal, outcomes, processes, replies, retries, trees
+from workflow.work import journal, keeper, outcomes, replies, retries, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
 from workflow.work.runners import from_brief
@@ -78,10 +78,10 @@ def judge(ended: Mapping[str, Any], timeout_s: float) -> tuple[str, list[str]]:
     """Status and errors that the program's end alone stands for."""
     if ended.get("error"):
         return "failed", [str(ended["error"])]
-    if ended["timed_out"]:
+    if ended["stopped"] == keeper.TIMEOUT:
         killed = ended.get("killed", [])
         what = f"; killed with it: {', '.join(killed)}" if killed else ""
-        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {processes.TIMED_OUT}){what}"]
+        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {ended['exit_code']}){what}"]
     if ended["exit_code"] != 0:
         return "failed", [f"the program ended with exit code {ended['exit_code']}"]
     return outcomes.SUCCEEDED, []
