@@ -46,7 +46,7 @@ rule all:
 
 
 onstart:
-    engine.speed_up(workflow)
+    engine.settle_in(workflow)
 
 
 onerror:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -73,6 +74,18 @@ def test_second_writer_is_refused_with_pid_and_start_of_the_first(tmp_path: Path
         assert files.read_json(tmp_path / "runs" / ".lock") == record
 
 
+def test_a_holder_that_has_not_written_yet_who_it_is_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with (tmp_path / "runs/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with writer(tmp_path) as second:
+            time.sleep(0.5)
+            lock.write('{"pid": 4711, "started_at": "now"}')
+            lock.flush()
+            assert not started(second)
+            assert "process 4711" in second.communicate()[1]
+
+
 def test_other_folder_is_free_meanwhile(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -112,6 +125,7 @@ def test_leftovers_of_killed_predecessors_are_swept_and_marks_of_people_are_not(
         os.utime(run / name, (future, future))
     os.utime(run / "plan/old.json", (past, past))
     (run / "plan" / ".tmp-now-APPROVED").write_text("an approval that is being written")
+    (run / "plan" / ".tmp-now-begin.json").write_text("a record that was being written when its writer was killed")
     (run / "plan" / "link").symlink_to(run / "project" / "src" / "main.py")
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
@@ -122,6 +136,7 @@ def test_leftovers_of_killed_predecessors_are_swept_and_marks_of_people_are_not(
     assert [name for name in swept if (run / name).exists()] == []
     assert (run / "project/.tmp-of-a-person").exists()
     assert (run / "plan/.tmp-now-APPROVED").exists()
+    assert not (run / "plan/.tmp-now-begin.json").exists()
     assert [name for name in kept_future if abs((run / name).stat().st_mtime - future) > 1] == []
     assert [name for name in reset if (run / name).stat().st_mtime > time.time() + 1] == []
     assert abs((run / "plan/old.json").stat().st_mtime - past) < 1

@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 
-from workflow.errors import PhasegateError
+from workflow.errors import PhasegateError, storage_error
+
+PARENT = "PHASEGATE_PARENT"  # process id of the snakemake that starts jobs
 
 
 @contextlib.contextmanager
@@ -18,9 +20,9 @@ def main_guard(job: bool = False) -> Iterator[None]:
     """
     try:
         if job:
-            from workflow.work.processes import die_with_parent
+            from workflow.work.keeper import die_with_parent
 
-            die_with_parent()
+            die_with_parent(int(os.environ.get(PARENT, 0)) or None)
         yield
     except PhasegateError as error:
         print(f"phasegate: {error}", file=sys.stderr)
@@ -28,3 +30,10 @@ def main_guard(job: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        known = storage_error(error)
+        if known is None:
+            raise
+        with contextlib.suppress(OSError):
+            print(f"phasegate: {known}", file=sys.stderr)
+        raise SystemExit(1) from error

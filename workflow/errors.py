@@ -6,10 +6,13 @@ PhasegateError
 |-- IntakeError      the intake says something wrong (file, line, key, what is allowed)
 |-- BusyError        another command writes in this folder
 |-- GitError         git is missing, too old, or refused
+|-- StorageError     the disk is full, read-only or broken
 `-- RunError         the files of a run are not what they should be
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class PhasegateError(Exception):
@@ -36,5 +39,28 @@ class GitError(PhasegateError):
     """git is missing, too old, or refused what was asked."""
 
 
+class StorageError(PhasegateError):
+    """The disk is full, read-only or broken: nothing that was asked for is wrong, and the same command will do later."""
+
+
 class RunError(PhasegateError):
     """The files of a run are not what they should be."""
+
+
+NO_ROOM = {
+    errno.ENOSPC: "there is no space left on the disk; free some",
+    errno.EDQUOT: "your disk quota is used up; free some",
+    errno.EROFS: "the file system is read-only; mount it writable",
+    errno.EACCES: "permission is denied; make the folder writable for you",
+    errno.EPERM: "it is not permitted; make the folder writable for you",
+    errno.EIO: "the disk reports an error; check it",
+    errno.EFBIG: "a file would become larger than is allowed; raise the limit (ulimit -f)",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+    errno.ENOMEM: "there is no memory left; stop other programs",
+}
+
+
+def storage_error(error: OSError) -> StorageError | None:
+    """What to say where a disk, a folder's permissions or memory are at fault; None for any other error."""
+    cause = NO_ROOM.get(error.errno or 0)
+    return StorageError(f"{error.filename or 'the run'}: {cause}, then run the same command again") if cause else None

@@ -33,8 +33,11 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent: temporary name beside it, fsync, rename."""
+def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write a file so that it is whole or absent: temporary name beside it, fsync, rename.
+
+    A `durable` one is there after a power failure, too: the folder is synced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=f"-{path.name}"[:64])
     try:
@@ -44,19 +47,29 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
+        if durable:
+            _sync_folder(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def write_text(path: Path, text: str) -> None:
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str, durable: bool = False) -> None:
     """`write_bytes` for UTF-8 text; lone surrogates (from odd file names) are kept as escapes."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, durable: bool = False) -> None:
     """Write `value` as sorted, indented JSON with a newline at the end."""
-    write_text(path, pretty_json(value))
+    write_text(path, pretty_json(value), durable)
 
 
 def write_json_if_changed(path: Path, value: Any) -> bool:

@@ -7,6 +7,7 @@ file must tell the second process who holds it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,6 +20,8 @@ from workflow import files
 from workflow.errors import BusyError, RunError
 
 FRESH_S = 60
+PATIENCE_S = 2.0
+MARKERS = ("APPROVED", "CHANGES_REQUESTED")
 _held: IO[str] | None = None
 
 
@@ -39,8 +42,7 @@ def become_writer(workdir: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        lock.seek(0)
-        raise BusyError(_holder(lock.read(), workdir)) from error
+        raise BusyError(_holder(lock, workdir)) from error
     lock.truncate(0)
     lock.write(json.dumps({"pid": os.getpid(), "started_at": files.now()}))
     lock.flush()
@@ -48,12 +50,16 @@ def become_writer(workdir: Path) -> None:
     _sweep(workdir)
 
 
-def _holder(text: str, workdir: Path) -> str:
-    try:
-        record = json.loads(text)
-        who = f"process {record['pid']}, started at {record['started_at']}"
-    except (ValueError, KeyError, TypeError):
-        who = "another process"
+def _holder(lock: IO[str], workdir: Path) -> str:
+    """Who holds the lock; a holder that has only just taken it is given the time to say who it is."""
+    who, deadline = "another process", time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        lock.seek(0)
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = json.loads(lock.read())
+            who = f"process {record['pid']}, started at {record['started_at']}"
+            break
+        time.sleep(0.02)
     return f"{workdir}: {who}, is working here; wait for it, or stop it with Ctrl-C"
 
 
@@ -65,9 +71,10 @@ def _sweep(workdir: Path) -> None:
         for leaf in leaves:
             path = Path(folder, leaf)
             if leaf.startswith(".tmp-"):
-                if not 0 <= limit - path.lstat().st_mtime < FRESH_S:  # it may be an approval that is being written
+                decision = leaf.endswith(tuple(f"-{name}" for name in MARKERS))  # it may be being written, without the lock
+                if not decision or not 0 <= limit - path.lstat().st_mtime < FRESH_S:
                     path.unlink(missing_ok=True)
-            elif leaf.startswith(("APPROVED", "CHANGES_REQUESTED")) or path.is_symlink():
+            elif leaf.startswith(MARKERS) or path.is_symlink():
                 continue  # the time of a person's marker has a meaning
             elif path.stat().st_mtime > limit:
                 os.utime(path)

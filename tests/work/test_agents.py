@@ -46,7 +46,8 @@ def test_outcome_attempt_and_patch_tell_what_was_done(run: Run) -> None:
     assert outcome["prompt_sha256"] == files.sha256_file(folder / "prompt.md")
     assert outcome["usage"] == {"input_tokens": None, "output_tokens": None, "cost_usd": None}
     assert outcome["attempts"][0] | {"started_at": "", "ended_at": "", "duration_s": 0} == {
-        "number": 1, "status": "succeeded", "exit_code": 0, "started_at": "", "ended_at": "", "duration_s": 0}  # fmt: skip
+        "number": 1, "status": "succeeded", "exit_code": 0, "started_at": "", "ended_at": "", "duration_s": 0,
+        "retryable": False, "killed": []}  # fmt: skip
 
 
 def test_prompt_reaches_the_program_by_stdin_argument_or_file(run: Run) -> None:
@@ -97,7 +98,8 @@ def test_no_change_is_a_success_where_the_entry_allows_it(run: Run) -> None:
 def test_a_timeout_is_told_with_what_was_killed(run: Run) -> None:
     outcome = run.agent("writer", "echo half > f; sleep 60", policy=replace(OPEN_AIR, timeout_s=0.5))
     assert (outcome["status"], outcome["exit_code"]) == ("timed_out", 124)
-    assert "stopped after 0.5 s" in outcome["errors"][0]
+    assert outcome["errors"] == ["stopped after 0.5 s (exit code 124); killed with it: sh, sleep"]
+    assert outcome["attempts"][0]["killed"] == ["sh", "sleep"]
 
 
 def test_a_finished_attempt_is_published_again_and_nothing_runs(run: Run, counter: Path) -> None:
@@ -207,7 +209,7 @@ def test_a_forced_attempt_is_paid_once_per_call(run: Run, counter: Path) -> None
 def test_a_failure_is_repeated_by_its_exit_code_until_the_retries_are_used_up(run: Run, counter: Path) -> None:
     outcome = run.agent("writer", COUNT.format(counter=counter) + "exit 75", policy=replace(OPEN_AIR, retry=RETRY))
     assert counted(counter) == 3
-    assert [(row["status"], row["exit_code"]) for row in outcome["attempts"]] == [("failed", 75)] * 3
+    assert [(row["status"], row["exit_code"], row["retryable"]) for row in outcome["attempts"]] == [("failed", 75, True)] * 3
 
 
 def test_a_failure_is_repeated_until_it_succeeds(run: Run, counter: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflow.call import slots
 from workflow.call.model import Call
 
 
@@ -14,7 +15,10 @@ def cap_agents(workflow: Any, call: Call) -> None:
     workflow.global_resources["agents"] = min(cap, given) if given else cap
 
 
-def speed_up(workflow: Any) -> None:
-    """Take Snakemake's limit of job starts per second out of local runs (it ends each of them with a timer of 1 s)."""
-    if workflow.local_exec and hasattr(workflow.scheduler, "job_rate_limiter"):
+def settle_in(workflow: Any) -> None:
+    """For local runs: no limit of job starts per second (it ends each run with a timer of 1 s); waiting jobs lend their slots."""
+    if not workflow.local_exec:
+        return
+    if hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
+    slots.serve(workflow.scheduler)

@@ -17,7 +17,7 @@ from workflow import __version__, files, session
 from workflow.call import acts, reruns
 from workflow.call.ending import finish
 from workflow.call.model import Call
-from workflow.commands import main_guard
+from workflow.commands import PARENT, main_guard
 from workflow.errors import IntakeError, UsageError
 from workflow.gate import history
 from workflow.plan import briefs, commandline, intake, phases, settings
@@ -31,6 +31,7 @@ STARTERS = {"quickstart"}
 
 def begin(root: Path, main: bool) -> Call:
     """Settle one call. Ends the process with one clear line where something is asked for that cannot be."""
+    os.environ[PARENT] = str(os.getpid())
     with main_guard():
         call = _settle(root, main)
         if main and not call.line.dry_run and not call.line.verbose:

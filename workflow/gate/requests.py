@@ -15,7 +15,7 @@ from workflow.gate import feedback
 from workflow.gate.approvals import MARKER, blockers
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
-from workflow.work import processes, trees
+from workflow.work import logs, trees
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
@@ -139,7 +139,7 @@ def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str,
     return outcome | {
         "first": [item["path"] for item in outcome["artifacts"][:FIRST_ARTIFACTS]],
         "more": max(0, len(outcome["artifacts"]) - FIRST_ARTIFACTS),
-        "log_end": processes.log_end(log, LOG_END) if failed and outcome["log"] else "",
+        "log_end": logs.log_end(log, LOG_END) if failed and outcome["log"] else "",
         "log_path": log.as_posix(),
         "retry": command.line("--cores", "2", "--forcerun", f"{outcome['phase']}_{outcome['agent']}"),
     }

@@ -16,6 +16,7 @@ from typing import Any
 
 from workflow.errors import PhasegateError
 from workflow.work import environments, processes, sandbox, trees
+from workflow.work.logs import log_end
 
 FOLDERS = ("src", ".")
 
@@ -100,5 +101,5 @@ def no_result(check: dict[str, Any]) -> dict[str, Any]:
 
 def last_line(log: Path) -> str:
     """The last line of a log that says something, at most 200 characters."""
-    lines = [line.strip() for line in processes.log_end(log).splitlines() if line.strip()]
+    lines = [line.strip() for line in log_end(log).splitlines() if line.strip()]
     return lines[-1][:200] if lines else ""

@@ -1,4 +1,4 @@
-"""One agent's job: from its brief and base tree to one commit and one outcome.
+"""One agent: from its brief and base tree to one commit and one outcome.
 
 The order of events is what makes a run survive: journal before the program starts, journal at once when it has
 ended, tree into the repository, result, outcome. A finished attempt with the same key (brief + base tree) is
@@ -7,62 +7,13 @@ published again and nothing runs, whether it had succeeded or failed.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.errors import GitError, RunError
-from workflow.work import joining, journal, outcomes, processes, replies, retries, sandbox, trees
+from workflow.work import attempts, joining, journal, outcomes, settling, trees
+from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
-from workflow.work.runners import Runner, from_brief
-
-ARGUMENT_LIMIT = 120_000
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How an attempt is carried out. Nothing of it changes what the agent is told, so it is not part of the key."""
-
-    timeout_s: float = 1800
-    retry: Mapping[str, Any] = field(default_factory=dict)
-    sandbox: str = "auto"
-    environments: str | None = None
-    force: str = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One agent's job: where its files are and what it was told."""
-
-    run_dir: Path
-    brief: dict[str, Any]
-    policy: Policy
-
-    @property
-    def phase_dir(self) -> Path:
-        """The folder of the phase."""
-        return self.run_dir / self.brief["phase"]
-
-    @property
-    def agent_dir(self) -> Path:
-        """The folder of the agent."""
-        return self.phase_dir / "agents" / self.brief["agent"]
-
-    @property
-    def repo(self) -> Path:
-        """The run's repository."""
-        return self.run_dir / "project.git"
-
-    def say(self, text: str) -> None:
-        """A line of progress on standard output."""
-        print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}\n", end="", flush=True)
-
-    def parents(self) -> list[dict[str, Any]]:
-        """The outcomes of the agents that this one needs."""
-        return [files.read_json(self.phase_dir / "agents" / name / "outcome.json") for name in self.brief["needs"]]
 
 
 def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str, Any]:
@@ -94,11 +45,11 @@ def _outcome(job: Job) -> dict[str, Any]:
         return outcomes.blank(job.brief, "conflict", [conflict], None)
     key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": base.tree})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
-    if attempt is not None and _settle(job, attempt, base) and not _has_tries_left(job, attempt, key):
+    if attempt is not None and settling.settle(job, attempt, base) and not attempts.has_tries_left(job, attempt, key):
         journal.conclude(attempt)
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
     else:
-        attempt = _try(job, base, key, parents)
+        attempt = attempts.make(job, base, key, [told(parent) for parent in parents])
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} ({(attempt.exit or {})['duration_s']:.1f} s)")
     return publish(job, attempt, base)
 
@@ -121,162 +72,9 @@ def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]
     return base, ""
 
 
-def _try(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) -> Attempt:
-    """Make attempts until one is final: it succeeded, failed for good, or the retries are used up."""
-    policy = job.policy.retry
-    made = len(journal.sequence(job.agent_dir, key))
-    for count in range(made, int(policy.get("retries", 0)) + 1 + made):
-        attempt = _attempt(job, base, key, parents)
-        _settle(job, attempt, base, fresh=True)
-        if not _has_tries_left(job, attempt, key):
-            journal.conclude(attempt)
-            break
-        pause = retries.delay(count, policy)
-        job.say(f"attempt {attempt.number} failed; the next one in {pause:.1f} s")
-        time.sleep(pause)
-    return attempt
-
-
-def _has_tries_left(job: Job, attempt: Attempt, key: str) -> bool:
-    """Whether the sequence that this attempt belongs to goes on: it failed, may be repeated, and was not concluded."""
-    made = len(journal.sequence(job.agent_dir, key))
-    return made <= int(job.policy.retry.get("retries", 0)) and not attempt.concluded and retries.retryable(attempt, job.policy.retry)
-
-
-def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) -> Attempt:
-    """Run the program once, in a tree of its own. Afterwards exit.json is there."""
-    from workflow.work import prompts  # Jinja2 is needed only where something really runs
-
-    runner = from_brief(job.brief["runner"])
-    prompt = prompts.render(job.brief, job.repo, base.commit, job.run_dir, [told(parent) for parent in parents])
-    protection = sandbox.choose(job.policy.sandbox)
-    record = {
-        "key": key,
-        "base": {"commit": base.commit, "tree": base.tree},
-        "invocation": job.policy.force,
-        "prompt_sha256": files.sha256_bytes(prompt.encode("utf-8", "backslashreplace")),
-        "sandbox": protection,
-    }
-    for earlier in journal.attempts(job.agent_dir):
-        if earlier.exit is None:
-            trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
-    attempt = journal.begin(job.agent_dir, record)
-    job.say(f"works (attempt {attempt.number}, {runner.name})")
-    files.write_text(attempt.folder / "prompt.md", prompt)
-    files.write_json(attempt.folder / "brief.json", job.brief)
-    trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
-    ended = _start(job, attempt, runner, prompt, protection)
-    journal.ended(attempt, ended)
-    return attempt
-
-
-def start_of(job: Job, base: trees.Commit) -> trees.Commit:
-    """The commit whose files the agent finds: its base; after feedback with its own reviewed result on top of it.
-
-    Where that result no longer merges with a base that has moved, the agent starts from the base alone.
-    """
-    previous = (job.brief["rework"] or {}).get("previous")
-    if not previous or not trees.exists(job.repo, previous["result"]["commit"]):
-        return base
-    if previous["base"]["tree"] == base.tree:
-        tree = previous["result"]["tree"]
-    else:
-        merged = trees.merge(job.repo, base.commit, previous["result"]["commit"], previous["base"]["commit"])
-        if merged.tree is None:
-            return base
-        tree = merged.tree
-    return trees.commit_tree(job.repo, tree, [base.commit], "the version that was reviewed", joining.MERGE_DATE)
-
-
 def told(parent: dict[str, Any]) -> dict[str, Any]:
     """What an agent is told about one that it builds on."""
     return {"agent": parent["agent"], "status": parent["status"], "artifacts": [item["path"] for item in parent["artifacts"]]}
-
-
-def _start(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: str) -> dict[str, Any]:
-    room = sandbox.Room.inside(attempt.work)
-    prompt_file, brief_file = attempt.folder.absolute() / "prompt.md", attempt.folder.absolute() / "brief.json"
-    variables = {"PHASEGATE_PROMPT": str(prompt_file), "PHASEGATE_BRIEF": str(brief_file)}
-    env = sandbox.environment(room, runner.env, variables)
-    reads = [*runner.reads, prompt_file, brief_file, job.repo.absolute() / "objects"]  # git in the tree borrows them
-    if job.brief["environment"] == "python":
-        from workflow.work import environments
-
-        made = environments.prepare(room.tree, job.policy.environments, attempt.log)
-        if made.error:
-            return {"exit_code": None, "timed_out": False, "duration_s": 0.0, "killed": 0, "error": made.error}
-        env |= made.variables(env)
-        reads.append(made.folder)
-    argv = runner.argv(prompt, prompt_file, brief_file)
-    command = sandbox.wrap(protection, argv, room, Path.cwd(), reads, env["PATH"])
-    stdin = prompt_file if runner.prompt == "stdin" else None
-    if runner.prompt == "argument" and len(prompt.encode("utf-8", "replace")) > ARGUMENT_LIMIT:
-        error = f"the prompt is longer than {ARGUMENT_LIMIT} bytes, which one argument can hold; use `prompt: stdin` or `prompt: file`"
-        return {"exit_code": 127, "timed_out": False, "duration_s": 0.0, "killed": 0, "error": error}
-    try:
-        _require_program(argv[0], env["PATH"])
-        ended = processes.run(command, room.tree, env, attempt.log, job.policy.timeout_s, stdin)
-    except (OSError, RunError) as error:
-        return {"exit_code": 127, "timed_out": False, "duration_s": 0.0, "killed": 0, "error": f"cannot start {argv[0]}: {error}"}
-    return {"exit_code": ended.exit_code, "timed_out": ended.timed_out, "duration_s": ended.duration_s, "killed": ended.killed}
-
-
-def _require_program(program: str, path: str) -> None:
-    import shutil
-
-    if shutil.which(program, path=path) is None:
-        raise RunError("there is no such program")
-
-
-def _settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) -> bool:
-    """Make sure that an ended attempt has its result; False where its tree is lost and it must run again.
-
-    Of a `fresh` attempt, which has just run, a lost tree is the agent's own doing: it has failed.
-    """
-    result = attempt.result
-    if result is not None:
-        return result["tree"] is None or trees.exists(job.repo, result["commit"])
-    tree = attempt.work.absolute() / "tree"
-    if not tree.is_dir() or tree.is_symlink():
-        if fresh:
-            gone: dict[str, Any] = {"tree": None, "commit": None, "runner_version": None, "status": "failed", "feedback": []}
-            journal.settled(attempt, gone | {"errors": ["the agent removed its own tree"]})
-        return fresh
-    ended = attempt.exit or {}
-    status, errors = judge(ended, job.policy.timeout_s)
-    record: dict[str, Any] = {"tree": None, "commit": None, "runner_version": from_brief(job.brief["runner"]).version}
-    asked, own = job.brief["feedback"], None
-    if asked and replies.NAME in trees.files(job.repo, start_of(job, base).commit):
-        own = next(trees.read_objects(job.repo, [f"{start_of(job, base).tree}:{replies.NAME}"]))
-    answers = replies.take(tree, attempt.folder, asked, own)
-    try:
-        snapshot = trees.snapshot(job.repo, base.commit, tree)
-        links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]
-        if links:
-            status, errors = "failed", [*errors, f"the agent left a git repository inside its tree: {', '.join(links[:5])}"]
-        elif status == outcomes.SUCCEEDED and snapshot == base.tree and not job.brief["allow_no_changes"]:
-            status, errors = "no_changes", ["the program exited 0 but changed no file"]
-        else:
-            name = f"{job.brief['phase']}: {job.brief['agent']} (attempt {attempt.number})"
-            commit = trees.commit_tree(job.repo, snapshot, [base.commit], name, ended["ended_at"])
-            trees.set_ref(job.repo, f"attempts/{job.brief['phase']}/{job.brief['agent']}/{attempt.folder.name}", commit.commit)
-            record |= {"tree": commit.tree, "commit": commit.commit}
-    except GitError as error:
-        status, errors = "failed", [*errors, f"the agent's tree cannot be read: {error}"]
-    journal.settled(attempt, record | {"status": status, "errors": errors, "feedback": answers})
-    trees.remove(attempt.work)
-    return True
-
-
-def judge(ended: Mapping[str, Any], timeout_s: float) -> tuple[str, list[str]]:
-    """Status and errors that the program's end alone stands for."""
-    if ended.get("error"):
-        return "failed", [str(ended["error"])]
-    if ended["timed_out"]:
-        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {processes.TIMED_OUT}); {ended['killed']} processes were killed"]
-    if ended["exit_code"] != 0:
-        return "failed", [f"the program ended with exit code {ended['exit_code']}"]
-    return outcomes.SUCCEEDED, []
 
 
 def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
@@ -284,7 +82,7 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
     settled, ended = attempt.result or {}, attempt.exit or {}
     result = base
     if settled["tree"] is not None:
-        name = f"{job.brief['phase']}: {job.brief['agent']} (attempt {attempt.number})"
+        name = settling.attempt_name(job, attempt)
         result = trees.commit_tree(job.repo, settled["tree"], [base.commit], name, ended["ended_at"])
         trees.set_ref(job.repo, f"agents/{job.brief['phase']}/{job.brief['agent']}", result.commit)
     changed = joining.described(job.repo, base.commit, result.commit)

@@ -161,7 +161,7 @@ def _make(goal: Path, wanted: list[str], folder: Path, log: Path) -> str:
 
 
 def _last_line(log: Path) -> str:
-    from workflow.work.processes import log_end
+    from workflow.work.logs import log_end
 
     lines = [line.strip() for line in log_end(log, 2000).splitlines() if line.strip()]
     return lines[-1] if lines else "no message"

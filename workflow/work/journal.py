@@ -4,6 +4,7 @@
                  exit.json     exit code and end (written at once when it has ended)
                  result.json   status, tree, errors (written when the result is safe in the repository)
                  concluded     no retry follows
+                 reserve       room on the disk for exit.json, until the result is there
                  brief.json prompt.md output.log
                  work/         tree, home, tmp; removed when the result is written
 
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
+
+RESERVE = "reserve"
+RESERVED_BYTES = 16_384
 
 
 @dataclass(frozen=True)
@@ -77,17 +81,34 @@ def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:
     folder = agent_dir / "attempts" / f"{number:03d}"
     folder.mkdir(parents=True)
     files.write_json(folder / "begin.json", {**record, "number": number, "started_at": files.now()})
+    _reserve(folder / RESERVE)
     return Attempt(folder)
 
 
+def _reserve(path: Path) -> None:
+    """Take the room on the disk that the record of the end will need. An OSError here says that the disk is full."""
+    path.write_bytes(bytes(RESERVED_BYTES))
+
+
 def ended(attempt: Attempt, record: dict[str, Any]) -> None:
-    """Note at once that the program has ended."""
-    files.write_json(attempt.folder / "exit.json", {**record, "ended_at": files.now()})
+    """Note durably that the program has ended; a disk that is full by now does not hinder that."""
+    record = {**record, "ended_at": files.now()}
+    try:
+        files.write_json(attempt.folder / "exit.json", record, durable=True)
+    except OSError:
+        (attempt.folder / RESERVE).unlink(missing_ok=True)
+        files.write_json(attempt.folder / "exit.json", record, durable=True)
+
+
+def also(attempt: Attempt, record: dict[str, Any]) -> None:
+    """Add to the record of the end what was known only later."""
+    files.write_json(attempt.folder / "exit.json", {**(attempt.exit or {}), **record})
 
 
 def settled(attempt: Attempt, record: dict[str, Any]) -> None:
     """Note the result."""
-    files.write_json(attempt.folder / "result.json", record)
+    files.write_json(attempt.folder / "result.json", record, durable=True)
+    (attempt.folder / RESERVE).unlink(missing_ok=True)
 
 
 def finished(agent_dir: Path, key: str, invocation: str = "") -> Attempt | None:

@@ -79,6 +79,8 @@ def summary(attempt: Attempt) -> dict[str, Any]:
         "started_at": began.get("started_at"),
         "ended_at": ended.get("ended_at"),
         "duration_s": round(ended["duration_s"], 3) if "duration_s" in ended else None,
+        "retryable": settled.get("retryable"),
+        "killed": settled.get("killed", []),
     }
 
 

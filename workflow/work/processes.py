@@ -1,184 +1,209 @@
-"""Run one program to its end, whatever it does: time limit, whole-tree kill, capped log.
+"""Run one program to its end, whatever it does: time limit, end of its whole tree, capped log, its end told at once.
 
-The program gets a session of its own and this process becomes the reaper of its orphans
-(`PR_SET_CHILD_SUBREAPER`), so that daemons and own-session children are found and killed with it. Where the kernel
-offers neither that nor a pid namespace (macOS), only the descendants that are still linked to it are found.
+A keeper (`keeper.py`) starts it and ends what it leaves behind; this side copies its output, watches the clock and the
+signals, and has the end noted the moment it is known, before anything else is done.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import ctypes
+import json
 import os
+import selectors
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-HEAD_BYTES = TAIL_BYTES = 1_000_000
+from workflow.errors import RunError
+from workflow.work import keeper
+from workflow.work.logs import CappedLog
+
 GRACE_S = 3.0
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+OVERDUE_S = 10.0
+DRAIN_S = 1.0
 TIMED_OUT = 124
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. `killed` counts the processes of its tree that had to be killed."""
+    """How a program ended. `killed` names the processes that were ended with it or after it."""
 
     exit_code: int
     timed_out: bool
     duration_s: float
-    killed: int
+    killed: tuple[str, ...] = ()
 
 
-class Interrupted(Exception):
-    """This process was told to stop; the program's tree has been killed."""
+class Interrupted(SystemExit):
+    """This process was told to stop, and does; the program's tree has been ended."""
 
     def __init__(self, number: int) -> None:
         """`number` is the signal."""
-        super().__init__(signal.Signals(number).name)
+        super().__init__(128 + number)
         self.number = number
 
 
-def run(command: Sequence[str], folder: Path, env: Mapping[str, str], log: Path, timeout_s: float, stdin: Path | None = None) -> Ended:
+def run(
+    command: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    log: Path,
+    timeout_s: float,
+    stdin: Path | None = None,
+    on_exit: Callable[[Ended], None] = lambda ended: None,
+    grace_s: float = GRACE_S,
+) -> Ended:
     """Run `command` (an argument list) in `folder`; its output goes to `log`, at most 2 MB of it.
 
-    Raises FileNotFoundError or PermissionError where the program cannot be started, and Interrupted when this
-    process gets TERM, INT or HUP meanwhile. A program that a signal ended has the exit code 128 + signal.
+    `on_exit` is called as soon as the program has ended by itself or by the time limit, while its leftovers may still
+    be about. A program that a signal ended has the exit code 128 + signal; one that the time limit ended has 124.
+
+    Raises FileNotFoundError or PermissionError where the program cannot be started, Interrupted when this process
+    gets TERM, INT or HUP (where the program had ended by itself before, `on_exit` has been called), and RunError
+    where the keeper was killed.
     """
-    _adopt_orphans()
-    begin = time.monotonic()
-    with _stopped_by_signals(), open(stdin or os.devnull, "rb") as given, log.open("ab", buffering=0) as sink:
-        child = subprocess.Popen(
-            list(command), cwd=folder, env=dict(env), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        assert child.stdout is not None
-        reader = threading.Thread(target=_copy, args=(child.stdout, sink), daemon=True)
-        reader.start()
-        timed_out = False
+    keeper.adopt_orphans()
+    with _signals() as arrived, open(stdin or os.devnull, "rb") as given, CappedLog(log) as sink:
+        begin = time.monotonic()
+        kept = keeper.start(keeper.Program(command, folder, env, given.fileno(), grace_s))
+        watch = _Watch(kept, sink, begin, begin + timeout_s, grace_s, on_exit, arrived)
         try:
-            child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            watch.follow()
         finally:
-            killed = kill_tree()
-            child.wait()
-            reader.join(GRACE_S)
-    code = TIMED_OUT if timed_out else child.returncode if child.returncode >= 0 else 128 - child.returncode
-    return Ended(code, timed_out, time.monotonic() - begin, killed)
-
-
-def _adopt_orphans() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel for TERM when the parent ends; exits at once where it has ended already."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if parent == 1 or os.getppid() != parent:
-            raise SystemExit(143)
+            watch.clear()
+    if sink.error:
+        print(f"phasegate: {log}: is not complete, it could not be written ({sink.error.strerror})", file=sys.stderr)
+    return watch.ended()
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> collections.abc.Iterator[None]:
-    """Within, the first TERM, INT or HUP raises Interrupted in the main thread; later ones must not disturb the killing."""
+def _signals() -> Iterator[_Arrived]:
+    """Within, TERM, INT and HUP are only noted; they wake up whoever waits on the descriptor."""
+    arrived = _Arrived()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield arrived
         return
-
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-    def stop(number: int, _frame: object) -> None:
-        for other in numbers:
-            signal.signal(other, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, stop) for number in numbers}
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    arrived.descriptor = reading
+    before = {number: signal.signal(number, lambda got, _: arrived.numbers.append(got)) for number in keeper.STOPPING}
+    woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        yield
+        yield arrived
     finally:
+        signal.set_wakeup_fd(woken)
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)
 
 
-def kill_tree(grace_s: float = GRACE_S) -> int:
-    """End every descendant of this process: TERM, grace, KILL. Says how many there were."""
-    import psutil  # comes with Snakemake; it walks /proc so that we need not
+@dataclass
+class _Arrived:
+    """The signals that this process got."""
 
-    me = psutil.Process()
-    alive = _living(me)
-    found = len(alive)
-    for process in alive:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    deadline = time.monotonic() + grace_s
-    while alive and time.monotonic() < deadline:
-        psutil.wait_procs(alive, timeout=0.05)
-        alive = _living(me)
-    for _ in range(50):
-        for process in alive:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(alive, timeout=0.1)
-        alive = _living(me)
-        if not alive:
-            break
-    return found
+    numbers: collections.deque[int] = field(default_factory=collections.deque)
+    descriptor: int | None = None
+    heed: bool = True
 
 
-def _living(me: object) -> list:
-    import psutil
+@dataclass
+class _Watch:
+    """One program while it runs. `deadline` is when something is to be done next: stop it, or give up waiting."""
 
-    assert isinstance(me, psutil.Process)
-    found = []
-    for process in me.children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    kept: keeper.Kept
+    sink: CappedLog
+    began: float
+    deadline: float
+    grace_s: float
+    on_exit: Callable[[Ended], None]
+    arrived: _Arrived
+    reported: dict[str, Any] = field(default_factory=dict)
+    end: Ended | None = None
+    closing: bool = False  # it has ended or was told to
+    timed_out: bool = False
+    told: bytes = b""
 
+    def follow(self) -> None:
+        """Copy and wait until the keeper has cleared everything away, or is gone."""
+        with selectors.DefaultSelector() as ready:
+            for handle in filter(None, (self.kept.output, self.kept.report, self.arrived.descriptor)):
+                ready.register(handle, selectors.EVENT_READ)
+            while self.kept.report in ready.get_map():
+                for key, _ in ready.select(max(0.0, self.deadline - time.monotonic())):
+                    if not self._take(key.fd):
+                        ready.unregister(key.fd)
+                if not self._check():
+                    return
 
-def _copy(source: IO[bytes], sink: IO[bytes]) -> None:
-    """Copy all output: the first part as it comes, of the rest only the end."""
-    written, dropped = 0, 0
-    tail: collections.deque[bytes] = collections.deque()
-    kept = 0
-    while chunk := os.read(source.fileno(), 65536):
-        room = HEAD_BYTES - written
-        if room > 0:
-            sink.write(chunk[:room])
-            written += len(chunk[:room])
-            chunk = chunk[room:]
-        if chunk:
-            tail.append(chunk)
-            kept += len(chunk)
-            while kept - len(tail[0]) >= TAIL_BYTES:
-                kept -= len(tail[0])
-                dropped += len(tail.popleft())
-    if dropped:
-        sink.write(f"\n[... {dropped} bytes left out ...]\n".encode())
-    for chunk in tail:
-        sink.write(chunk)
+    def _take(self, handle: int) -> bool:
+        """Read what has come; False at its end."""
+        data = os.read(handle, 65536)
+        if handle == self.kept.output:
+            self.sink.write(data)
+        elif handle == self.kept.report:
+            *lines, self.told = (self.told + data).split(b"\n")
+            for line in lines:
+                self._hear(json.loads(line))
+        return bool(data)
 
+    def _hear(self, word: dict[str, Any]) -> None:
+        self.reported |= word
+        if "exit" not in word:
+            return
+        if self.timed_out or not word["stopped"]:
+            stopped = bool(word["stopped"])
+            self.end = Ended(TIMED_OUT if stopped else word["exit"], stopped, time.monotonic() - self.began)
+            self.on_exit(self.end)
+        self._close(self.grace_s)
 
-def log_end(log: Path, limit: int = 4000) -> str:
-    """The last characters of a log, control characters made visible."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - limit))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    from workflow.markup import visible  # Jinja2 comes with it
+    def _check(self) -> bool:
+        """Stop the program where its time is up or this process is told to stop; False where waiting is given up."""
+        if self.arrived.numbers and self.arrived.heed:
+            self.arrived.heed = False
+            self._stop(min(self.grace_s, keeper.STOPPED_GRACE_S))
+        elif time.monotonic() >= self.deadline:
+            if self.closing:
+                return False
+            self.timed_out = True
+            self._stop(self.grace_s)
+        return True
 
-    return visible(text)
+    def _stop(self, grace_s: float) -> None:
+        self.kept.stop(grace_s)
+        self._close(grace_s)
+
+    def _close(self, grace_s: float) -> None:
+        self.closing = True
+        self.deadline = time.monotonic() + grace_s + OVERDUE_S
+
+    def clear(self) -> None:
+        """End what is left, whatever happened, and take the rest of the output."""
+        os.close(self.kept.control)
+        if "killed" in self.reported or "errno" in self.reported:
+            os.waitpid(self.kept.pid, 0)
+        else:
+            keeper.end_tree(keeper.STOPPED_GRACE_S)
+        os.set_blocking(self.kept.output, False)
+        give_up = time.monotonic() + DRAIN_S
+        with contextlib.suppress(BlockingIOError):
+            while time.monotonic() < give_up and self._take(self.kept.output):
+                pass
+        os.close(self.kept.output)
+        os.close(self.kept.report)
+
+    def ended(self) -> Ended:
+        """How it ended; see `run` for what is raised."""
+        if "errno" in self.reported:
+            raise OSError(self.reported["errno"], os.strerror(self.reported["errno"]))
+        if self.arrived.numbers:
+            raise Interrupted(self.arrived.numbers[0])
+        if self.end is None:
+            raise RunError("the process that keeps the program was killed; run snakemake again")
+        return replace(self.end, killed=tuple(self.reported.get("killed", ())))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from workflow.work import processes
-from workflow.work.journal import Attempt
+from workflow.work import logs
 
 
-def retryable(attempt: Attempt, policy: Mapping[str, Any]) -> bool:
+def retryable(status: str, ended: Mapping[str, Any], log: Path, policy: Mapping[str, Any]) -> bool:
     """Whether a failed attempt is worth repeating: by its exit code, or by a message at the end of its log."""
-    result, ended = attempt.result or {}, attempt.exit or {}
-    if result.get("status") != "failed" or not ended.get("exit_code"):
+    if status != "failed" or not ended.get("exit_code"):
         return False
-    said = processes.log_end(attempt.log).lower()
+    said = logs.log_end(log).lower()
     return ended["exit_code"] in policy.get("exit_codes", ()) or any(text.lower() in said for text in policy.get("messages", ()))
 
 

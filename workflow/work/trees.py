@@ -6,6 +6,7 @@ index, so that hooks, config and filters that it set have no effect. git >= 2.38
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow.errors import GitError
+from workflow.errors import GitError, StorageError
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
 NO_BLOB = "0" * 40
@@ -88,6 +89,8 @@ def git(
     if done.returncode not in ok:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         first = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
+        if any(os.strerror(number) in line for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO) for line in said):
+            raise StorageError(f"git {words[0]}: {first}; mend that, then run the same command again")
         raise GitError(f"git {words[0]} failed (exit code {done.returncode}): {first}")
     return done.stdout.decode("utf-8", "surrogateescape")
 

@@ -1,0 +1,58 @@
+"""The story of one core and an agent that has to wait before it tries again: others work meanwhile, and the cap holds."""
+
+from __future__ import annotations
+
+from conftest import Desk, most_at_once, sh
+
+FIRST = "tries=$(echo $PHASEGATE_BRIEF | grep -c attempts/001)"
+RETRY = {"retries": 1, "base_delay": 4, "factor": 1, "jitter": 0, "exit_codes": [75], "messages": []}
+
+
+def spans(desk: Desk, agent: str) -> list[tuple[str, str]]:
+    return [(row["started_at"], row["ended_at"]) for row in desk.outcome("build", agent)["attempts"]]
+
+
+def test_with_one_core_another_agent_finishes_while_one_backs_off(desk: Desk) -> None:
+    flaky = sh(f"{FIRST}; [ $tries = 0 ] || exit 75; echo a > a.txt")
+    desk.configure(
+        {"build": {"gate": "none", "agents": {"a": {"runner": "flaky", "retry": RETRY}, "b": {"runner": "steady"}}}},
+        {"flaky": flaky, "steady": sh("sleep 0.3; echo b > b.txt")},
+    )
+    desk.run(cores=1)
+    (_, failed), (again, _) = spans(desk, "a")
+    ((started, ended),) = spans(desk, "b")
+    assert failed < started < ended < again
+
+
+def test_an_agent_that_comes_back_waits_until_a_slot_is_free(desk: Desk) -> None:
+    flaky = sh(f"{FIRST}; [ $tries = 0 ] || exit 75; sleep 0.2; echo a > a.txt")
+    agents = {"a": {"runner": "flaky", "retry": RETRY | {"base_delay": 0.5}}}
+    agents |= {name: {"runner": f"steady-{name}"} for name in "bcd"}
+    desk.configure(
+        {"build": {"gate": "none", "agents": agents}},
+        {"flaky": flaky} | {f"steady-{name}": sh(f"sleep 1.5; echo {name} > {name}.txt") for name in "bcd"},
+    )
+    desk.run(cores=1)
+    rows = [row for name in "abcd" for row in desk.outcome("build", name)["attempts"]]
+    assert [len(spans(desk, name)) for name in "abcd"] == [2, 1, 1, 1]
+    assert most_at_once(rows) == 1
+
+
+def test_a_job_that_dies_while_it_waits_leaves_the_count_of_slots_right(desk: Desk) -> None:
+    """The waiting supervisor is killed once; snakemake starts it again, and never two agents work at once."""
+    killer = sh("pkill -KILL -f '[r]un_agent.py runs/demo build a ' ; sleep 1; echo b > b.txt")
+    flaky = sh(f"{FIRST}; [ $tries = 0 ] || exit 75; sleep 0.5; echo a > a.txt")
+    desk.configure(
+        {
+            "build": {
+                "gate": "none",
+                "agents": {"a": {"runner": "flaky", "retry": RETRY}, "b": {"runner": "killer"}, "c": {"runner": "steady"}},
+            }
+        },
+        {"flaky": flaky, "killer": killer, "steady": sh("sleep 1; echo c > c.txt")},
+        sandbox="off",
+    )
+    desk.run(cores=1)
+    rows = [row for name in "abc" for row in desk.outcome("build", name)["attempts"]]
+    assert [row["status"] for row in desk.outcome("build", "a")["attempts"]] == ["failed", "succeeded"]
+    assert most_at_once(rows) == 1

@@ -1,0 +1,243 @@
+"""The keeper: a small process between the supervisor and a program, so that nothing of the program outlives either.
+
+    supervisor --- control pipe ---> keeper (own session, reaper of orphans) ---> program (own session) ---> ...
+               <--- report pipe ----
+
+The keeper starts the program, reports its end at once, then ends whatever it has left behind (children, daemons,
+children in sessions of their own): TERM, grace, KILL. It does the same when the supervisor says so, and when the
+control pipe closes, which the kernel does when the supervisor ends, however it ends and however early. Where the keeper
+itself is killed, the kernel kills the program (`PR_SET_PDEATHSIG`) and the supervisor, a reaper of orphans too, the rest.
+
+Being a reaper (`PR_SET_CHILD_SUBREAPER`, Linux >= 3.4) makes daemons findable. Where the kernel does not offer it (macOS)
+only processes that are still linked to the program by their parents are found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+STOPPED_GRACE_S = 1.0
+WRAPPERS = {"bwrap"}  # they end when what they wrap has ended; TERM would end both at once
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A keeper seen from the supervisor: its process id and the three ends of pipes that lead to it."""
+
+    pid: int
+    output: int
+    report: int
+    control: int
+
+    def stop(self, grace_s: float) -> None:
+        """Let it end the program with all that belongs to it."""
+        with contextlib.suppress(OSError):
+            os.write(self.control, f"{grace_s}\n".encode())
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is to be started. `stdin` is an open file descriptor; `grace_s` is for what it leaves behind."""
+
+    command: Sequence[str]
+    folder: Path
+    env: Mapping[str, str]
+    stdin: int
+    grace_s: float
+
+
+def start(program: Program) -> Kept:
+    """Fork the keeper of a program. Its reports are lines of JSON, see `_keep`."""
+    output, report, control = os.pipe(), os.pipe(), os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for handle in (output[0], report[0], control[1]):
+                os.close(handle)
+            _keep(program, output[1], report[1], control[0])
+        finally:
+            os._exit(1)
+    for handle in (output[1], report[1], control[0]):
+        os.close(handle)
+    return Kept(pid, output[0], report[0], control[1])
+
+
+def _keep(program: Program, output: int, report: int, control: int) -> NoReturn:
+    """Life of a keeper. Reports {errno} or {exit, stopped}, then {killed: [names]}, and ends."""
+    os.setsid()
+    adopt_orphans()
+    wake, woken = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    for number in (*STOPPING, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)  # a function, since the program would inherit SIG_IGN
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    try:
+        child = _start_program(program, output)
+    except OSError as error:
+        _say(report, errno=error.errno)
+        os._exit(0)
+    os.close(output)
+    code, grace_s = _wait(child, control, wake)
+    _say(report, exit=code, stopped=grace_s is not None)
+    killed = end_tree(program.grace_s if grace_s is None else grace_s, control)
+    _say(report, killed=killed)
+    os._exit(0)
+
+
+def _start_program(program: Program, output: int) -> int:
+    prctl, keeper = _prctl(), os.getpid()
+
+    def prepare() -> None:
+        if prctl:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != keeper:
+                os._exit(1)
+
+    started = subprocess.Popen(  # noqa: PLW1509 - this process has one thread
+        list(program.command),
+        cwd=program.folder,
+        env=dict(program.env),
+        stdin=program.stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+    started.returncode = 0  # it is reaped here, not by the object
+    return started.pid
+
+
+def _wait(child: int, control: int, wake: int) -> tuple[int, float | None]:
+    """Exit code of the program and None; or, where it is to be stopped, 0 and the grace that it gets."""
+    while True:
+        select.select([control, wake], [], [])
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 4096)
+        code = reap(child)
+        if code is not None:
+            return code, None
+        asked = _asked(control)
+        if asked is not None:
+            return 0, asked
+
+
+def _asked(control: int) -> float | None:
+    """The grace that the supervisor grants before everything is killed; None where it has said nothing."""
+    if not select.select([control], [], [], 0)[0]:
+        return None
+    said = os.read(control, 4096).split(b"\n")[0]
+    return float(said) if said else STOPPED_GRACE_S  # it is closed: the supervisor is gone
+
+
+def reap(child: int) -> int | None:
+    """Reap every process that has ended; the exit code of `child` (128 + signal) where it is among them."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            found = code if code >= 0 else 128 - code
+
+
+def _say(report: int, **what: Any) -> None:
+    with contextlib.suppress(OSError):  # the supervisor may be gone
+        os.write(report, json.dumps(what).encode() + b"\n")
+
+
+def end_tree(grace_s: float, control: int | None = None) -> list[str]:
+    """End every descendant of this process: TERM, grace, KILL. Returns the names of those that were there.
+
+    While it waits, a word on `control` may shorten the grace.
+    """
+    found = [(process, name) for process in _living() if (name := _name(process)) not in WRAPPERS]
+    for process, _ in found:
+        _send(process, signal.SIGTERM)
+    begin = time.monotonic()
+    while _living() and time.monotonic() < begin + grace_s:
+        time.sleep(0.02)
+        asked = _asked(control) if control is not None else None
+        if asked is not None:
+            grace_s, control = min(grace_s, asked), None
+    for _ in range(200):
+        left = _living()
+        if not left:
+            break
+        for process in left:
+            _send(process, signal.SIGKILL)
+        time.sleep(0.01)
+    return sorted(name for _, name in found)
+
+
+def _living() -> list[Any]:
+    """The descendants that have not ended; zombies among the own children are reaped."""
+    import psutil  # comes with Snakemake; it walks /proc so that we need not
+
+    reap(0)
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _name(process: Any) -> str:
+    import psutil
+
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return "?"
+
+
+def _send(process: Any, number: int) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process.send_signal(number)
+
+
+def _prctl() -> Any:
+    return ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+def adopt_orphans() -> None:
+    """Become the reaper of all orphans among the descendants of this process."""
+    prctl = _prctl()
+    if prctl:
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent(expected: int | None = None) -> None:
+    """Ask the kernel for TERM when the parent ends; exits at once where it has ended already.
+
+    `expected` is the process id of the parent that started this process, where it is known.
+    """
+    prctl = _prctl()
+    if prctl:
+        parent = expected or os.getppid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if parent == 1 or os.getppid() != parent:
+            raise SystemExit(143)

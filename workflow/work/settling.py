@@ -1,0 +1,86 @@
+"""Settling: what came of a program that has ended, read from its tree and kept in the repository and the journal.
+
+It can be repeated: until result.json is there, the tree is still in its place. Where disk or memory are at fault nothing is
+settled (the error is raised), so that the same command takes the work up once the cause is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow.errors import GitError
+from workflow.work import journal, outcomes, processes, replies, retries, trees
+from workflow.work.jobs import Job, start_of
+from workflow.work.journal import Attempt
+from workflow.work.runners import from_brief
+
+NOTHING: dict[str, Any] = {"tree": None, "commit": None, "feedback": []}
+
+
+def settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) -> bool:
+    """Make sure that an ended attempt has its result; False where its tree is lost and it must run again.
+
+    Of a `fresh` attempt, which has just run, a lost tree is the agent's own doing: it has failed.
+    """
+    if attempt.result is not None:
+        return attempt.result["tree"] is None or trees.exists(job.repo, attempt.result["commit"])
+    ended = attempt.exit or {}
+    tree = attempt.work.absolute() / "tree"
+    found = NOTHING | {"killed": ended.get("killed", []), "runner_version": from_brief(job.brief["runner"]).version}
+    if tree.is_dir() and not tree.is_symlink():
+        found |= _read_tree(job, attempt, base, tree)
+    elif fresh:
+        found |= {"status": "failed", "errors": ["the agent removed its own tree"]}
+    else:
+        return False
+    journal.settled(attempt, found | {"retryable": retries.retryable(found["status"], ended, attempt.log, job.policy.retry)})
+    trees.remove(attempt.work)
+    return True
+
+
+def _read_tree(job: Job, attempt: Attempt, base: trees.Commit, tree: Path) -> dict[str, Any]:
+    """Status, errors, commit and answers of an attempt whose tree is there."""
+    ended = attempt.exit or {}
+    status, errors = judge(ended, job.policy.timeout_s)
+    answers = {"feedback": _answers(job, attempt, base, tree)}
+    try:
+        snapshot = trees.snapshot(job.repo, base.commit, tree)
+        links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]
+    except GitError as error:
+        return answers | {"status": "failed", "errors": [*errors, f"the agent's tree cannot be read: {error}"]}
+    if links:
+        inside = f"the agent left a git repository inside its tree: {', '.join(links[:5])}"
+        return answers | {"status": "failed", "errors": [*errors, inside]}
+    if status == outcomes.SUCCEEDED and snapshot == base.tree and not job.brief["allow_no_changes"]:
+        return answers | {"status": "no_changes", "errors": ["the program exited 0 but changed no file"]}
+    commit = trees.commit_tree(job.repo, snapshot, [base.commit], attempt_name(job, attempt), ended["ended_at"])
+    trees.set_ref(job.repo, f"attempts/{job.brief['phase']}/{job.brief['agent']}/{attempt.folder.name}", commit.commit)
+    return answers | {"status": status, "errors": errors, "tree": commit.tree, "commit": commit.commit}
+
+
+def _answers(job: Job, attempt: Attempt, base: trees.Commit, tree: Path) -> list[dict[str, str]]:
+    """What the agent answered to feedback."""
+    asked, own = job.brief["feedback"], None
+    if asked and replies.NAME in trees.files(job.repo, start_of(job, base).commit):
+        own = next(trees.read_objects(job.repo, [f"{start_of(job, base).tree}:{replies.NAME}"]))
+    return replies.take(tree, attempt.folder, asked, own)
+
+
+def attempt_name(job: Job, attempt: Attempt) -> str:
+    """Message of the commit that holds an attempt's result."""
+    return f"{job.brief['phase']}: {job.brief['agent']} (attempt {attempt.number})"
+
+
+def judge(ended: Mapping[str, Any], timeout_s: float) -> tuple[str, list[str]]:
+    """Status and errors that the program's end alone stands for."""
+    if ended.get("error"):
+        return "failed", [str(ended["error"])]
+    if ended["timed_out"]:
+        killed = ended.get("killed", [])
+        what = f"; killed with it: {', '.join(killed)}" if killed else ""
+        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {processes.TIMED_OUT}){what}"]
+    if ended["exit_code"] != 0:
+        return "failed", [f"the program ended with exit code {ended['exit_code']}"]
+    return outcomes.SUCCEEDED, []
