@@ -1,6 +1,6 @@
 """Runs under fire: kills with a fixed seed, the same plain command again and again, and what came of it.
 
-    python tests/faults/campaign.py --kills 200 --seed 1     repeats the figures of the first goal
+python tests/faults/campaign.py --kills 200 --seed 1     repeats the figures of the first goal
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import Desk  # noqa: E402
+
 from faults import census, checker, packages, points, shots  # noqa: E402
 from faults.census import Process  # noqa: E402
 from faults.checker import Violation  # noqa: E402
@@ -229,7 +230,9 @@ def run(folder: Path, kills: int, seed: int, lanes: int = 2, sandboxes: tuple[st
     begin = time.monotonic()
     wanted = reference(folder / "undisturbed")
     shares = [kills // lanes + (lane < kills % lanes) for lane in range(lanes)]
-    made = [Lane(folder / f"lane-{lane}", seed + lane, share, sandboxes[lane % len(sandboxes)], wanted) for lane, share in enumerate(shares)]
+    made = [
+        Lane(folder / f"lane-{lane}", seed + lane, share, sandboxes[lane % len(sandboxes)], wanted) for lane, share in enumerate(shares)
+    ]
     report = Report(seed, ", ".join(sandboxes))
     with ThreadPoolExecutor(lanes) as pool:
         for one in pool.map(Lane.play, made):
@@ -240,15 +243,16 @@ def run(folder: Path, kills: int, seed: int, lanes: int = 2, sandboxes: tuple[st
 
 def tell(report: Report) -> str:
     """Seeds, histograms and violations, for people."""
-    lines = [f"seed {report.seed}, sandbox {report.sandbox}: {len(report.hits)} kills in {report.runs} runs and {report.calls} calls"]
-    lines[0] += f", {report.duration_s:.0f} s"
-    by_point = report.histogram(lambda hit: hit.point)
+    size = f"{len(report.hits)} kills in {report.runs} runs and {report.calls} calls, {report.duration_s:.0f} s"
+    by_point, by_target = report.histogram(lambda hit: hit.point), report.histogram(lambda hit: hit.shot.target)
+    lines = [f"seed {report.seed}, sandbox {report.sandbox}: {size}", "where the kills landed:"]
     lines += [f"  {by_point.get(name, 0):4d}  {name}" for name in points.NAMES]
-    by_target = report.histogram(lambda hit: hit.shot.target)
-    lines.append("  targets: " + ", ".join(f"{name} {by_target.get(name, 0)}" for name in shots.TARGETS))
+    lines.append(f"  between an agent's exit and its result, proven by the journal: {report.proven}")
+    lines.append("who was hit: " + ", ".join(f"{name} {by_target.get(name, 0)}" for name in shots.TARGETS))
     if report.indeterminate:
-        lines.append(f"  repeated, for their exit could not be noted in time (ms before the kill): {[round(1000 * lag, 1) for lag in report.indeterminate]}")
-    return "\n".join([*lines, *(f"  VIOLATION {found.kind}: {found.text}" for found in report.violations)])
+        lags = ", ".join(f"{1000 * lag:.1f}" for lag in sorted(report.indeterminate))
+        lines.append(f"ended so shortly before a kill that nothing could note it (ms), and run again: {lags}")
+    return "\n".join([*lines, *(f"VIOLATION {found.kind}: {found.text}" for found in report.violations)])
 
 
 def main() -> int:

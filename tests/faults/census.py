@@ -105,11 +105,11 @@ def carrying(token: str) -> list[Process]:
 
 def kill_all(token: str, others: Iterable[Process] = ()) -> int:
     """Kill every process that carries the token, and `others`; says how many there were."""
-    hit = 0
+    hit: set[Process] = set()
     others = list(others)
     while victims := [*carrying(token), *(other for other in others if other.alive)]:
-        hit += sum(victim.kill() for victim in victims)
-    return hit
+        hit |= {victim for victim in victims if victim.kill()}
+    return len(hit)
 
 
 def script_of(words: list[str]) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from conftest import SNAKEMAKE, Desk
-from faults import census
 
+from faults import census
 from workflow.work import processes
 
 WORKER = Path(__file__).with_name("worker.py")

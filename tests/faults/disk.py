@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import Desk  # noqa: E402
+
 from faults import census, checker, packages, verdicts  # noqa: E402
 from faults.desks import lay_out, start  # noqa: E402
 from faults.history import History  # noqa: E402

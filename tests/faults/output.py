@@ -11,7 +11,9 @@ from faults import census
 from faults.desks import lay_out, start
 
 LOG_LIMIT, RSS_LIMIT = 2_000_000 + 1000, 50_000_000
-BULK = "import os; open('made.txt', 'w').write('x'); line = b'%s\\n'; left = {size}\nwhile left > 0: left -= os.write(1, line)" % ("x" * 65535)
+BULK = "import os; open('made.txt', 'w').write('x'); line = b'%s\\n'; left = {size}\nwhile left > 0: left -= os.write(1, line)" % (
+    "x" * 65535
+)
 DRIP = "import os; open('made.txt', 'w').write('x')\nfor _ in range({size}): os.write(1, b'x')"
 
 

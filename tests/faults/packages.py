@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Desk, Done
+
 from faults.checker import Violation
 from faults.desks import command
 

@@ -25,7 +25,10 @@ SCAN_S = 0.04
 
 @dataclass(frozen=True)
 class Shot:
-    """A kill as it was planned. `aim` is a point of `points`, or `any time`; `delay_s` counts from the first job that is seen (at START_UP: from the start)."""
+    """A kill as it was planned.
+
+    `aim` is a point of `points`, or `any time`; `delay_s` counts from the first job that is seen, at START_UP from the start.
+    """
 
     number: int
     target: str
@@ -114,7 +117,8 @@ def _kill(shot: Shot, place: Range, aimed: Scene) -> Hit | None:
     if shot.target in OF_AGENT:
         return _kill_agent(shot, place, aimed.workers[0])
     if shot.target == "supervisor":
-        victims: tuple[Supervisor, ...] = aimed.supervisors[:1]
+        one = shot.number % len(aimed.supervisors)  # of a supervisor and its keeper, each has its turn
+        victims: tuple[Supervisor, ...] = aimed.supervisors[one : one + 1]
         at = time.monotonic()
         killed = tuple(item.process for item in victims if item.process.kill())
     else:
@@ -152,9 +156,7 @@ def _kill_many(target: str, place: Range) -> tuple[Process, ...]:
     return (place.main,)
 
 
-def _witness(
-    shot: Shot, place: Range, aimed: Scene, victims: tuple[Supervisor, ...], killed: tuple[Process, ...], at: float
-) -> Hit:
+def _witness(shot: Shot, place: Range, aimed: Scene, victims: tuple[Supervisor, ...], killed: tuple[Process, ...], at: float) -> Hit:
     """Read from the files where the kill landed; what was killed has ended by now."""
     deadline = time.monotonic() + 1
     while any(one.alive for one in killed) and time.monotonic() < deadline:

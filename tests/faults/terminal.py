@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pexpect
 from conftest import Desk, wait_for
+
 from faults import census, packages, verdicts
 from faults.census import Process
 from faults.desks import STILL, command, lay_out

@@ -8,9 +8,9 @@ FULL = r"[Nn]o space left on device|disk is full"
 
 
 def clear_lines(said: str, cause: str) -> list[str]:
-    """The different lines of Phasegate that name the cause (a regular expression)."""
+    """The different lines of Phasegate (of its errors, or of its last five) that name the cause, a regular expression."""
     lines = (line.strip() for line in said.splitlines())
-    return list(dict.fromkeys(line for line in lines if "phasegate:" in line and re.search(cause, line)))
+    return list(dict.fromkeys(line for line in lines if re.match(r"phasegate: |demo: ", line) and re.search(cause, line)))
 
 
 def has_traceback(said: str) -> bool:
