@@ -46,7 +46,7 @@ rule all:
 
 
 onstart:
-    engine.settle_in(workflow)
+    engine.settle_in(workflow, CALL)
 
 
 onerror:

@@ -11,6 +11,7 @@ import pytest
 from runs import OPEN_AIR, Run, tree_of
 
 from workflow import files
+from workflow.errors import StorageError
 from workflow.work import agents, journal, retries, sandbox, trees
 
 RETRY = {"retries": 2, "base_delay": 0.01, "factor": 1, "jitter": 0, "exit_codes": [75], "messages": ["Rate Limit"]}
@@ -169,6 +170,14 @@ def test_an_attempt_that_ended_without_a_result_is_taken_up_without_running(run:
     assert trees.read_file(run.repo, outcome["result"]["commit"], "made.txt") == b"rescued\n"
     assert not (folder / "work").exists()
     assert (folder / "result.json").is_file()
+
+
+def test_a_tree_that_could_not_be_removed_after_the_result_is_removed_when_it_is_published(run: Run, counter: Path) -> None:
+    run.agent("writer", COUNT.format(counter=counter))
+    work = run.agent_dir("writer") / "attempts/001/work"
+    (work / "tree").mkdir(parents=True)
+    assert again(run)["status"] == "succeeded"
+    assert (counted(counter), work.exists()) == (1, False)
 
 
 def test_an_attempt_whose_tree_is_lost_too_is_repeated(run: Run, counter: Path) -> None:
@@ -358,3 +367,44 @@ def test_journal_is_written_before_the_program_starts_and_right_after_it_ended(r
     assert "exit.json" not in seen
     attempt = journal.attempts(run.agent_dir("writer"))[0]
     assert attempt.begin["base"]["tree"] == tree_of(run.repo, {}).tree
+
+
+def test_a_full_disk_while_the_tree_is_read_settles_nothing_and_pays_nothing_twice(
+    run: Run, counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise StorageError("git add: No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(trees, "snapshot", full)
+        with pytest.raises(StorageError):
+            run.agent("writer", COUNT.format(counter=counter))
+    assert not (run.agent_dir("writer") / "attempts/001/result.json").exists()
+    outcome = again(run)
+    assert (outcome["status"], counted(counter)) == ("succeeded", 1)
+
+
+def test_the_end_is_journalled_although_the_disk_is_full(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room for it was taken before the program started."""
+    attempt = journal.begin(tmp_path, {"key": "k"})
+    assert (attempt.folder / journal.RESERVE).stat().st_size == journal.RESERVED_BYTES
+    write = files.write_json
+
+    def nearly_full(path: Path, value: Any, durable: bool = False) -> None:
+        if (attempt.folder / journal.RESERVE).exists():
+            raise OSError(28, "No space left on device", str(path))
+        write(path, value, durable)
+
+    monkeypatch.setattr(files, "write_json", nearly_full)
+    journal.ended(attempt, {"exit_code": 0})
+    assert attempt.exit is not None
+
+
+def test_git_says_a_full_disk_apart_from_a_bad_tree(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shim = tmp_path / "bin/git"
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\necho 'error: unable to write file .git/objects/ab: No space left on device' >&2; exit 128\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:/usr/bin:/bin")
+    with pytest.raises(StorageError, match="No space left on device; mend that"):
+        trees.git("status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -18,7 +19,8 @@ from workflow.view import notices, state, summary
 def finish(call: Call, workdir: Path) -> None:
     """The last act of the main process: record openings, show the project, write status.json, say what is next.
 
-    Runs after everything else (it was registered first) and sets the exit code: 1 when the run is blocked or failed.
+    Runs after everything else (it was registered first) and sets the exit code: 1 when the run is blocked or failed,
+    128 + signal when a person has stopped it.
     """
     try:
         if not call.settled:
@@ -29,11 +31,13 @@ def finish(call: Call, workdir: Path) -> None:
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
         sys.stdout.flush()
-        summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *summary.lines(now, call.command)])
-        code = now.exit_code
+        last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)
+        summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *last])
+        code = 128 + call.stopped if call.stopped else now.exit_code
     except Exception as error:  # noqa: BLE001 - the exit code must say that something is wrong, whatever it is
         said = str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
-        print(f"phasegate: the run's files cannot be summed up: {plain(said)}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print(f"phasegate: the run's files cannot be summed up: {plain(said)}", file=sys.stderr)
         code = 1
     if code:
         logging.shutdown()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.call import slots
+from workflow.call import slots, stopping
 from workflow.call.model import Call
 
 
@@ -15,8 +15,9 @@ def cap_agents(workflow: Any, call: Call) -> None:
     workflow.global_resources["agents"] = min(cap, given) if given else cap
 
 
-def settle_in(workflow: Any) -> None:
-    """For local runs: no limit of job starts per second (it ends each run with a timer of 1 s); waiting jobs lend their slots."""
+def settle_in(workflow: Any, call: Call) -> None:
+    """Signals are ours. For local runs: no limit of job starts per second (it ends each run with a timer of 1 s), lent slots."""
+    stopping.heed(call)
     if not workflow.local_exec:
         return
     if hasattr(workflow.scheduler, "job_rate_limiter"):

@@ -16,7 +16,7 @@ from workflow.plan import briefs
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
-from workflow.view import state
+from workflow.view import state, terminal
 from workflow.work import adoptions
 
 
@@ -36,6 +36,7 @@ class Call:
     writes: bool
     invocation: str
     failed: bool = False
+    stopped: int = 0  # the signal with which a person has stopped it
     settled: bool = False
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
@@ -92,7 +93,7 @@ class Call:
         if not self.main:
             return str(path)
         if self.writes:
-            files.write_json_if_changed(path, value)
+            self._write(path, value)
         elif not path.is_file() or path.read_text(encoding="utf-8") != files.pretty_json(value):
             if self.shadow is None:
                 self.shadow = Path(tempfile.mkdtemp(prefix="phasegate-dry-run-"))
@@ -100,6 +101,14 @@ class Call:
             files.write_json(self.shadow / path, value)
             return str(self.shadow / path)
         return str(path)
+
+    @staticmethod
+    def _write(path: Path, value: dict[str, Any]) -> None:
+        try:
+            files.write_json_if_changed(path, value)
+        except OSError as error:
+            terminal.give_up(error)
+            raise
 
     def policy(self, agent: Agent) -> str:
         """How an agent's attempts are carried out, as JSON for its job."""
@@ -155,4 +164,4 @@ class Call:
 
     def state(self) -> state.RunState:
         """Where the run stands now."""
-        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed)
+        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed and not self.stopped)

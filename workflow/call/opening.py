@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import __version__, files, session
-from workflow.call import acts, reruns
+from workflow.call import acts, reruns, stopping
 from workflow.call.ending import finish
 from workflow.call.model import Call
 from workflow.commands import PARENT, main_guard
@@ -24,7 +24,7 @@ from workflow.plan import briefs, commandline, intake, phases, settings
 from workflow.plan.commandline import CommandLine
 from workflow.plan.settings import Settings
 from workflow.view import state, summary, terminal
-from workflow.work import sandbox, trees
+from workflow.work import sandbox, scratch, trees
 
 STARTERS = {"quickstart"}
 
@@ -44,6 +44,7 @@ def begin(root: Path, main: bool) -> Call:
                 _become_writer(call)
             raise SystemExit(acts.perform(call, act))
         if call.writes:
+            stopping.heed(call)
             atexit.register(finish, call, Path.cwd())
             _prepare(call)
         if main:
@@ -146,6 +147,7 @@ def _prepare(call: Call) -> None:
 
 def _become_writer(call: Call) -> None:
     session.become_writer(Path.cwd())
+    scratch.sweep()
     history.settle_place(call.run_dir, list(call.plan.phases))
     history.record_lost(call.run_dir, list(call.plan.phases))
 

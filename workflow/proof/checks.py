@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow.errors import PhasegateError
-from workflow.work import environments, processes, sandbox, trees
+from workflow.work import environments, processes, sandbox, scratch, trees
 from workflow.work.logs import log_end
 
 FOLDERS = ("src", ".")
@@ -44,8 +43,8 @@ def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]]
     logs = run_dir / phase / "checks"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="phasegate-checks-") as name:
-        room = sandbox.Room.inside(Path(name))
+    with scratch.folder("checks") as place:
+        room = sandbox.Room.inside(place)
         trees.export(run_dir / "project.git", commit, room.tree)
         made = None
         if any(check["environment"] == "python" for check in wanted):

@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow.errors import UsageError
 from workflow.markup import visible
 from workflow.work import journal
+from workflow.work import logs as capped
 
 PAUSE_S = 0.3
 
@@ -22,11 +23,12 @@ def show(agent_dir: Path, follow: bool) -> int:
     newest = attempts[-1]
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     newest.log.touch()
+    seen = 0
     with newest.log.open("rb") as file:
         while True:
             ended = newest.exit is not None
-            for chunk in iter(lambda: file.read(65536), b""):
-                sys.stdout.write(visible(decoder.decode(chunk).replace("\r\n", "\n")))
+            new, seen = capped.follow(file, seen)
+            sys.stdout.write(visible(decoder.decode(new).replace("\r\n", "\n")))
             sys.stdout.flush()
             if ended or not follow:
                 return 0

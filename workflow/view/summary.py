@@ -27,6 +27,12 @@ def lines(state: RunState, command: Command) -> list[str]:
     return [line for phase in held for line in _held(state, phase, command)]
 
 
+def stopped(state: RunState, command: Command) -> list[str]:
+    """Two lines for a run that a person has stopped."""
+    done = "nothing that has finished is lost, and what was interrupted works again"
+    return [_headline(state, f"stopped; {done}"), _line("go on", command.go_on())]
+
+
 def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
     manifest = phase.manifest or {}
     words = {

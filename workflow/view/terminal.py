@@ -1,25 +1,79 @@
-"""What is seen while a run is going on: a line when an agent starts and ends, and whatever is wrong.
+"""What is seen while a run is going on: a line when an agent starts and ends, and a line for whatever is wrong.
 
 Snakemake's own account of jobs, resources and reasons is for `--verbose`, dry runs, and its log file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
+from pathlib import Path
+
+from workflow.errors import storage_error
+from workflow.markup import plain
+from workflow.work.logs import log_end
+
+REPEATED = ("RuleException:\nCalledProcessError", "WorkflowError:\nAt least one job did not", "Exiting because a job")
+SAID = "phasegate: "
 
 
 class Calm(logging.Filter):
-    """Lets warnings and errors of Snakemake pass, and nothing below."""
+    """Lets warnings and errors of Snakemake pass, and nothing below; a failed job is one line, said once."""
+
+    def __init__(self) -> None:
+        """Nothing has been said yet."""
+        super().__init__()
+        self.silent = False
+        self.said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is shown."""
-        return record.levelno >= logging.WARNING
+        """Whether Snakemake shows the record as it is."""
+        if self.silent or record.levelno < logging.WARNING or str(record.msg).startswith(REPEATED):
+            return False
+        if not hasattr(record, "rule_name") or not hasattr(record, "log"):
+            return True
+        line = failure(str(record.rule_name), dict(getattr(record, "wildcards", None) or {}), [Path(log) for log in record.log])
+        if line not in self.said:
+            self.said.add(line)
+            with contextlib.suppress(OSError):
+                print(line, file=sys.stderr)
+        return False
+
+
+def failure(rule: str, wildcards: dict[str, str], logs: list[Path]) -> str:
+    """One line about a job that could not do its work: which, why, and where more is said."""
+    name = f"{rule} of {wildcards['phase']}" if "phase" in wildcards else rule
+    said = [line for log in logs for line in log_end(log).splitlines() if line.strip()]
+    if not said:
+        return f"{SAID}{name} was ended before it had done its work; the same command does it again"
+    if said[-1].startswith(SAID):
+        return f"{SAID}{name}: {plain(said[-1].removeprefix(SAID))}"
+    return f"{SAID}{name}: {plain(said[-1])} (all of it: {', '.join(map(str, logs))})"
+
+
+CALM = Calm()
 
 
 def calm() -> None:
-    """Quieten Snakemake's terminal handler (its log file keeps everything)."""
+    """Quieten Snakemake's terminal handler (its log file keeps everything, unless it cannot be written)."""
     from snakemake.logging import logger
 
+    logging.raiseExceptions = False
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            handler.addFilter(Calm())
+            handler.addFilter(CALM)
+
+
+def silence() -> None:
+    """From now on Snakemake says nothing: a person has stopped it, and all that it would say follows from that."""
+    CALM.silent = True
+
+
+def give_up(error: OSError) -> None:
+    """Say in one line why this call of Snakemake cannot go on, so that Snakemake's own account of it need not be read."""
+    known = storage_error(error)
+    if known and not CALM.silent:
+        with contextlib.suppress(OSError):
+            print(f"{SAID}{known}", file=sys.stderr)
+        silence()

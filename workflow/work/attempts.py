@@ -66,7 +66,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
     error = _start(job, attempt, runner, prompt, protection)
     if error:
-        journal.ended(attempt, {"exit_code": error[0], "timed_out": False, "duration_s": 0.0, "error": error[1]})
+        journal.ended(attempt, {"exit_code": error[0], "stopped": "", "duration_s": 0.0, "error": error[1]})
     return attempt
 
 
@@ -98,7 +98,7 @@ def _start(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: 
 
 def _run(job: Job, attempt: Attempt, command: list[str], env: dict[str, str], stdin: Path | None) -> tuple[int, str] | None:
     def note(ended: processes.Ended) -> None:
-        record = {"exit_code": ended.exit_code, "timed_out": ended.timed_out, "duration_s": ended.duration_s}
+        record = {"exit_code": ended.exit_code, "stopped": ended.stopped, "duration_s": ended.duration_s}
         journal.ended(attempt, record)
 
     tree = attempt.work.absolute() / "tree"

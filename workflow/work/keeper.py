@@ -3,10 +3,11 @@
     supervisor --- control pipe ---> keeper (own session, reaper of orphans) ---> program (own session) ---> ...
                <--- report pipe ----
 
-The keeper starts the program, reports its end at once, then ends whatever it has left behind (children, daemons,
-children in sessions of their own): TERM, grace, KILL. It does the same when the supervisor says so, and when the
-control pipe closes, which the kernel does when the supervisor ends, however it ends and however early. Where the keeper
-itself is killed, the kernel kills the program (`PR_SET_PDEATHSIG`) and the supervisor, a reaper of orphans too, the rest.
+The keeper starts the program, has its end noted at once (so that a kill of the supervisor does not make finished work
+unknown), then ends whatever it has left behind (children, daemons, children in sessions of their own): TERM, grace,
+KILL. It does the same when the supervisor says so, and when the control pipe closes, which the kernel does when the
+supervisor ends, however it ends and however early. Where the keeper itself is killed, the kernel kills the program
+(`PR_SET_PDEATHSIG`) and the supervisor, a reaper of orphans too, the rest.
 
 Being a reaper (`PR_SET_CHILD_SUBREAPER`, Linux >= 3.4) makes daemons findable. Where the kernel does not offer it (macOS)
 only processes that are still linked to the program by their parents are found.
@@ -23,7 +24,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,52 +35,66 @@ WRAPPERS = {"bwrap"}  # they end when what they wrap has ended; TERM would end b
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+TIMEOUT, TOLD, SPENT = "timeout", "told", "spent"  # why a program is stopped
+STOPPED_CODES = {TIMEOUT: 124, SPENT: 125}
+
+
 @dataclass(frozen=True)
 class Kept:
-    """A keeper seen from the supervisor: its process id and the three ends of pipes that lead to it."""
+    """A keeper seen from the supervisor: its process id and the ends of pipes that lead to it."""
 
     pid: int
     output: int
+    errors: int | None
     report: int
     control: int
 
-    def stop(self, grace_s: float) -> None:
+    def stop(self, grace_s: float, why: str) -> None:
         """Let it end the program with all that belongs to it."""
         with contextlib.suppress(OSError):
-            os.write(self.control, f"{grace_s}\n".encode())
+            os.write(self.control, f"{grace_s} {why}\n".encode())
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is to be started. `stdin` is an open file descriptor; `grace_s` is for what it leaves behind."""
+    """What is to be started. `stdin` is an open file descriptor; `grace_s` is for what it leaves behind.
+
+    `note` is called, in the keeper, with exit code, why it was stopped (empty where it ended by itself) and duration in
+    seconds; not where it was told to stop, for then its end says nothing. `apart`: standard error is a pipe of its own.
+    """
 
     command: Sequence[str]
     folder: Path
     env: Mapping[str, str]
     stdin: int
     grace_s: float
+    note: Callable[[int, str, float], None]
+    apart: bool = False
 
 
 def start(program: Program) -> Kept:
     """Fork the keeper of a program. Its reports are lines of JSON, see `_keep`."""
     output, report, control = os.pipe(), os.pipe(), os.pipe()
+    errors = os.pipe() if program.apart else None
+    mine = [output[0], report[0], control[1], *([errors[0]] if errors else [])]
+    its = [output[1], report[1], control[0], *([errors[1]] if errors else [])]
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         try:
-            for handle in (output[0], report[0], control[1]):
+            for handle in mine:
                 os.close(handle)
-            _keep(program, output[1], report[1], control[0])
+            _keep(program, (output[1], errors[1] if errors else output[1]), report[1], control[0])
         finally:
             os._exit(1)
-    for handle in (output[1], report[1], control[0]):
+    for handle in its:
         os.close(handle)
-    return Kept(pid, output[0], report[0], control[1])
+    return Kept(pid, output[0], errors[0] if errors else None, report[0], control[1])
 
 
-def _keep(program: Program, output: int, report: int, control: int) -> NoReturn:
-    """Life of a keeper. Reports {errno} or {exit, stopped}, then {killed: [names]}, and ends."""
+def _keep(program: Program, streams: tuple[int, int], report: int, control: int) -> NoReturn:
+    """Life of a keeper. Reports {errno}, or {exit, stopped, duration_s} and then {killed: [names]}, and ends."""
     os.setsid()
     adopt_orphans()
     wake, woken = os.pipe()
@@ -88,20 +103,27 @@ def _keep(program: Program, output: int, report: int, control: int) -> NoReturn:
     for number in (*STOPPING, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)  # a function, since the program would inherit SIG_IGN
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    begin = time.monotonic()
     try:
-        child = _start_program(program, output)
+        child = _start_program(program, streams)
     except OSError as error:
         _say(report, errno=error.errno)
         os._exit(0)
-    os.close(output)
-    code, grace_s = _wait(child, control, wake)
-    _say(report, exit=code, stopped=grace_s is not None)
-    killed = end_tree(program.grace_s if grace_s is None else grace_s, control)
-    _say(report, killed=killed)
+    for handle in set(streams):
+        os.close(handle)
+    code, stopped, grace_s = _wait(child, control, wake, program.grace_s)
+    took = time.monotonic() - begin
+    if stopped != TOLD:
+        try:
+            program.note(code, stopped, took)
+        except OSError as error:
+            _say(report, unnoted=str(error))
+    _say(report, exit=code, stopped=stopped, duration_s=took)
+    _say(report, killed=end_tree(grace_s, control))
     os._exit(0)
 
 
-def _start_program(program: Program, output: int) -> int:
+def _start_program(program: Program, streams: tuple[int, int]) -> int:
     prctl, keeper = _prctl(), os.getpid()
 
     def prepare() -> None:
@@ -115,8 +137,8 @@ def _start_program(program: Program, output: int) -> int:
         cwd=program.folder,
         env=dict(program.env),
         stdin=program.stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT,
+        stdout=streams[0],
+        stderr=streams[1],
         start_new_session=True,
         preexec_fn=prepare,
     )
@@ -124,26 +146,26 @@ def _start_program(program: Program, output: int) -> int:
     return started.pid
 
 
-def _wait(child: int, control: int, wake: int) -> tuple[int, float | None]:
-    """Exit code of the program and None; or, where it is to be stopped, 0 and the grace that it gets."""
+def _wait(child: int, control: int, wake: int, grace_s: float) -> tuple[int, str, float]:
+    """Exit code of the program, why it is to be stopped (empty: it has ended by itself), grace for what is left."""
     while True:
         select.select([control, wake], [], [])
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 4096)
         code = reap(child)
         if code is not None:
-            return code, None
+            return code, "", grace_s
         asked = _asked(control)
         if asked is not None:
-            return 0, asked
+            return STOPPED_CODES.get(asked[1], 0), asked[1], asked[0]
 
 
-def _asked(control: int) -> float | None:
-    """The grace that the supervisor grants before everything is killed; None where it has said nothing."""
+def _asked(control: int) -> tuple[float, str] | None:
+    """The grace that the supervisor grants before everything is killed, and why; None where it has said nothing."""
     if not select.select([control], [], [], 0)[0]:
         return None
-    said = os.read(control, 4096).split(b"\n")[0]
-    return float(said) if said else STOPPED_GRACE_S  # it is closed: the supervisor is gone
+    said = os.read(control, 4096).split(b"\n")[0].split()
+    return (float(said[0]), said[1].decode()) if said else (STOPPED_GRACE_S, TOLD)  # closed: the supervisor is gone
 
 
 def reap(child: int) -> int | None:
@@ -179,7 +201,7 @@ def end_tree(grace_s: float, control: int | None = None) -> list[str]:
         time.sleep(0.02)
         asked = _asked(control) if control is not None else None
         if asked is not None:
-            grace_s, control = min(grace_s, asked), None
+            grace_s, control = min(grace_s, asked[0]), None
     for _ in range(200):
         left = _living()
         if not left:

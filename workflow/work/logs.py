@@ -8,13 +8,16 @@ runs, memory does not depend on what it prints, and a log is within its limit al
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 HEAD_BYTES = TAIL_BYTES = 1_000_000
 KEPT_BYTES = TAIL_BYTES // 2
 NOTE = "\n[... {:>15} bytes left out ...]\n"
 NOTE_BYTES = len(NOTE.format(0))
+NOTE_PATTERN = rb"\n\[\.\.\. +([0-9]+) bytes left out \.\.\.\]\n"
 
 
 class CappedLog:
@@ -69,6 +72,21 @@ class CappedLog:
         self._put(NOTE.format(self.left_out).encode() + kept, HEAD_BYTES)
         self._size = HEAD_BYTES + NOTE_BYTES + len(kept)
         os.ftruncate(self._file, self._size)
+
+
+def follow(log: BinaryIO, seen: int) -> tuple[bytes, int]:
+    """What a log holds beyond the first `seen` bytes of all that was ever printed, and how much that makes in all.
+
+    Where the middle has given way meanwhile, reading goes on after the gap, with the note that tells of it.
+    """
+    log.seek(HEAD_BYTES)
+    note = re.match(NOTE_PATTERN, log.read(NOTE_BYTES))
+    gap = int(note[1]) if note else 0
+    hidden = gap - NOTE_BYTES if note else 0  # place in the file + hidden = place in all that was printed
+    begin = min(seen, HEAD_BYTES) if note and seen < HEAD_BYTES + gap else seen - hidden
+    log.seek(begin)
+    data = log.read()
+    return data, begin + len(data) + hidden
 
 
 def log_end(log: Path, limit: int = 4000) -> str:

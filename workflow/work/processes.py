@@ -1,7 +1,7 @@
 """Run one program to its end, whatever it does: time limit, end of its whole tree, capped log, its end told at once.
 
-A keeper (`keeper.py`) starts it and ends what it leaves behind; this side copies its output, watches the clock and the
-signals, and has the end noted the moment it is known, before anything else is done.
+A keeper (`keeper.py`) starts it, has its end noted the moment it is known, and ends what it leaves behind; this side copies
+its output, and watches the clock, the signals, and what the program says of itself.
 """
 
 from __future__ import annotations
@@ -16,28 +16,46 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from workflow.errors import RunError
+from workflow.errors import RunError, StorageError
 from workflow.work import keeper
 from workflow.work.logs import CappedLog
 
 GRACE_S = 3.0
 OVERDUE_S = 10.0
 DRAIN_S = 1.0
-TIMED_OUT = 124
+GLANCE_S = 0.5
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. `killed` names the processes that were ended with it or after it."""
+    """How a program ended. `stopped` says why it was stopped (`timeout`, `spent`), or is empty.
+
+    `killed` names the processes that were ended with it or after it.
+    """
 
     exit_code: int
-    timed_out: bool
+    stopped: str
     duration_s: float
     killed: tuple[str, ...] = ()
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether its time was up."""
+        return self.stopped == keeper.TIMEOUT
+
+
+class Listener(Protocol):
+    """Somebody who reads what a program says, and may find that it has to stop."""
+
+    def hear(self, stream: str, data: bytes) -> None:
+        """Take bytes of `out` or `err` as they come."""
+
+    def enough(self) -> bool:
+        """Whether the program is to be stopped; asked after each word and every half second."""
 
 
 class Interrupted(SystemExit):
@@ -58,21 +76,27 @@ def run(
     stdin: Path | None = None,
     on_exit: Callable[[Ended], None] = lambda ended: None,
     grace_s: float = GRACE_S,
+    listener: Listener | None = None,
 ) -> Ended:
     """Run `command` (an argument list) in `folder`; its output goes to `log`, at most 2 MB of it.
 
-    `on_exit` is called as soon as the program has ended by itself or by the time limit, while its leftovers may still
-    be about. A program that a signal ended has the exit code 128 + signal; one that the time limit ended has 124.
+    `on_exit` is called as soon as the program has ended by itself, by the time limit or because the listener had enough,
+    while its leftovers may still be about. It runs in a process of its own, which outlives this one where that is
+    killed. A program that a signal ended has the exit code 128 + signal; the time limit gives 124, the listener 125.
 
     Raises FileNotFoundError or PermissionError where the program cannot be started, Interrupted when this process
-    gets TERM, INT or HUP (where the program had ended by itself before, `on_exit` has been called), and RunError
-    where the keeper was killed.
+    gets TERM, INT or HUP (where the program had ended by itself before, `on_exit` has been called), RunError where
+    the keeper was killed, and StorageError where `on_exit` could not note the end.
     """
     keeper.adopt_orphans()
     with _signals() as arrived, open(stdin or os.devnull, "rb") as given, CappedLog(log) as sink:
         begin = time.monotonic()
-        kept = keeper.start(keeper.Program(command, folder, env, given.fileno(), grace_s))
-        watch = _Watch(kept, sink, begin, begin + timeout_s, grace_s, on_exit, arrived)
+
+        def note(code: int, stopped: str, took: float) -> None:
+            on_exit(Ended(code, stopped, took))
+
+        kept = keeper.start(keeper.Program(command, folder, env, given.fileno(), grace_s, note, listener is not None))
+        watch = _Watch(kept, sink, begin + timeout_s, grace_s, arrived, listener)
         try:
             watch.follow()
         finally:
@@ -119,64 +143,60 @@ class _Watch:
 
     kept: keeper.Kept
     sink: CappedLog
-    began: float
     deadline: float
     grace_s: float
-    on_exit: Callable[[Ended], None]
     arrived: _Arrived
+    listener: Listener | None
     reported: dict[str, Any] = field(default_factory=dict)
-    end: Ended | None = None
     closing: bool = False  # it has ended or was told to
-    timed_out: bool = False
     told: bytes = b""
 
     def follow(self) -> None:
         """Copy and wait until the keeper has cleared everything away, or is gone."""
         with selectors.DefaultSelector() as ready:
-            for handle in filter(None, (self.kept.output, self.kept.report, self.arrived.descriptor)):
+            for handle in filter(None, (self.kept.output, self.kept.errors, self.kept.report, self.arrived.descriptor)):
                 ready.register(handle, selectors.EVENT_READ)
             while self.kept.report in ready.get_map():
-                for key, _ in ready.select(max(0.0, self.deadline - time.monotonic())):
+                for key, _ in ready.select(self._patience()):
                     if not self._take(key.fd):
                         ready.unregister(key.fd)
                 if not self._check():
                     return
 
+    def _patience(self) -> float:
+        left = max(0.0, self.deadline - time.monotonic())
+        return min(left, GLANCE_S) if self.listener else left
+
     def _take(self, handle: int) -> bool:
         """Read what has come; False at its end."""
         data = os.read(handle, 65536)
-        if handle == self.kept.output:
+        if handle in (self.kept.output, self.kept.errors):
             self.sink.write(data)
+            if self.listener:
+                self.listener.hear("out" if handle == self.kept.output else "err", data)
         elif handle == self.kept.report:
             *lines, self.told = (self.told + data).split(b"\n")
             for line in lines:
-                self._hear(json.loads(line))
+                self.reported |= json.loads(line)
+                if "exit" in self.reported:
+                    self._close(self.grace_s)
         return bool(data)
-
-    def _hear(self, word: dict[str, Any]) -> None:
-        self.reported |= word
-        if "exit" not in word:
-            return
-        if self.timed_out or not word["stopped"]:
-            stopped = bool(word["stopped"])
-            self.end = Ended(TIMED_OUT if stopped else word["exit"], stopped, time.monotonic() - self.began)
-            self.on_exit(self.end)
-        self._close(self.grace_s)
 
     def _check(self) -> bool:
         """Stop the program where its time is up or this process is told to stop; False where waiting is given up."""
         if self.arrived.numbers and self.arrived.heed:
             self.arrived.heed = False
-            self._stop(min(self.grace_s, keeper.STOPPED_GRACE_S))
+            self._stop(min(self.grace_s, keeper.STOPPED_GRACE_S), keeper.TOLD)
         elif time.monotonic() >= self.deadline:
             if self.closing:
                 return False
-            self.timed_out = True
-            self._stop(self.grace_s)
+            self._stop(self.grace_s, keeper.TIMEOUT)
+        elif self.listener and not self.closing and self.listener.enough():
+            self._stop(keeper.STOPPED_GRACE_S, keeper.SPENT)
         return True
 
-    def _stop(self, grace_s: float) -> None:
-        self.kept.stop(grace_s)
+    def _stop(self, grace_s: float, why: str) -> None:
+        self.kept.stop(grace_s, why)
         self._close(grace_s)
 
     def _close(self, grace_s: float) -> None:
@@ -190,20 +210,27 @@ class _Watch:
             os.waitpid(self.kept.pid, 0)
         else:
             keeper.end_tree(keeper.STOPPED_GRACE_S)
-        os.set_blocking(self.kept.output, False)
+        for handle in filter(None, (self.kept.output, self.kept.errors)):
+            self._drain(handle)
+            os.close(handle)
+        os.close(self.kept.report)
+
+    def _drain(self, handle: int) -> None:
+        os.set_blocking(handle, False)
         give_up = time.monotonic() + DRAIN_S
         with contextlib.suppress(BlockingIOError):
-            while time.monotonic() < give_up and self._take(self.kept.output):
+            while time.monotonic() < give_up and self._take(handle):
                 pass
-        os.close(self.kept.output)
-        os.close(self.kept.report)
 
     def ended(self) -> Ended:
         """How it ended; see `run` for what is raised."""
-        if "errno" in self.reported:
-            raise OSError(self.reported["errno"], os.strerror(self.reported["errno"]))
+        found = self.reported
+        if "errno" in found:
+            raise OSError(found["errno"], os.strerror(found["errno"]))
+        if "unnoted" in found:
+            raise StorageError(f"{found['unnoted']}; mend that, then run the same command again")
         if self.arrived.numbers:
             raise Interrupted(self.arrived.numbers[0])
-        if self.end is None:
+        if "exit" not in found or found["stopped"] == keeper.TOLD:
             raise RunError("the process that keeps the program was killed; run snakemake again")
-        return replace(self.end, killed=tuple(self.reported.get("killed", ())))
+        return Ended(found["exit"], found["stopped"], found["duration_s"], tuple(found.get("killed", ())))

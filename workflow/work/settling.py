@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import GitError
-from workflow.work import journal, outcomes, processes, replies, retries, trees
+from workflow.work import journal, keeper, outcomes, replies, retries, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
 from workflow.work.runners import from_brief
@@ -25,6 +25,7 @@ def settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) 
     Of a `fresh` attempt, which has just run, a lost tree is the agent's own doing: it has failed.
     """
     if attempt.result is not None:
+        trees.remove(attempt.work)  # the supervisor may have been killed before it could
         return attempt.result["tree"] is None or trees.exists(job.repo, attempt.result["commit"])
     ended = attempt.exit or {}
     tree = attempt.work.absolute() / "tree"
@@ -77,10 +78,10 @@ def judge(ended: Mapping[str, Any], timeout_s: float) -> tuple[str, list[str]]:
     """Status and errors that the program's end alone stands for."""
     if ended.get("error"):
         return "failed", [str(ended["error"])]
-    if ended["timed_out"]:
+    if ended["stopped"] == keeper.TIMEOUT:
         killed = ended.get("killed", [])
         what = f"; killed with it: {', '.join(killed)}" if killed else ""
-        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {processes.TIMED_OUT}){what}"]
+        return "timed_out", [f"stopped after {timeout_s:g} s (exit code {ended['exit_code']}){what}"]
     if ended["exit_code"] != 0:
         return "failed", [f"the program ended with exit code {ended['exit_code']}"]
     return outcomes.SUCCEEDED, []
