@@ -54,7 +54,14 @@ def _texts(found: Iterable[object]) -> tuple[str, ...]:
     return tuple(getattr(one, "text", "") for one in found)
 
 
-def stops(found: list[Stopped]) -> Row:
+def sandboxed(report: Report) -> Row:
+    """The row of the kills while the agents work in a sandbox."""
+    bad = tuple(f"{one.kind}: {one.text}" for one in report.violations)
+    figure = f"{report.survived} of {len(report.hits)} survived, {len(bad)} violations"
+    return Row("the same with agents in bubblewrap", figure, not bad and not report.unlocks, bad)
+
+
+def stops(found: list[Stopped], where: str) -> Row:
     """The row of the terminal."""
     slowest, left = max(one.seconds for one in found), sum(len(one.left) for one in found)
     allowed = STILL.grace_s + MARGIN_S
@@ -62,7 +69,7 @@ def stops(found: list[Stopped]) -> Row:
     bad = tuple(
         f"{one.way}: {one.seconds:.1f} s, left {one.left}, resumed {one.resumed}, clear {one.clear}" for one in found if not one.good
     )
-    return Row("Ctrl-C once, twice, hang-up; agents that ignore INT, TERM, HUP", figure, not bad, bad)
+    return Row(f"Ctrl-C once, twice, hang-up; agents that ignore INT, TERM, HUP{where}", figure, not bad, bad)
 
 
 def rush(found: Rush) -> Row:
