@@ -29,7 +29,7 @@ from faults.desks import STILL, command, lay_out, start  # noqa: E402
 from faults.history import Ear, History  # noqa: E402
 from faults.shots import Hit, Range  # noqa: E402
 
-LINGER_S = 2.0
+LINGER_S, HANG_S = 2.0, 240.0
 PHASES, AGENTS = ("plan", "build", "test", "ship"), ("first", "second", "third")
 KINDS = {
     "plain": ["--seconds", "0.12"],
@@ -168,14 +168,24 @@ class Lane:
         log = desk.path / f"call-{self.report.calls:04d}.log"
         call = start(desk, log, token)
         main = census.process(call.pid)
-        while main and call.poll() is None and len(self.report.hits) < goal:
+        deadline = time.monotonic() + HANG_S
+
+        def over() -> bool:
+            return call.poll() is not None or time.monotonic() > deadline
+
+        while main and not over() and len(self.report.hits) < goal:
             shot = shots.plan(len(self.report.hits) + 1, self.dice)
-            hit = shots.fire(shot, Range(token, desk.path, main, self.history, lambda: call.poll() is not None))
+            hit = shots.fire(shot, Range(token, desk.path, main, self.history, over))
             if hit:
                 self.report.hits.append(hit)
                 self._watch_attempts(hit)
-        call.wait(timeout=180)
-        self._watch(lambda: census.carrying(f"{token}"), f"call {self.report.calls} of run {self.report.runs}", LINGER_S)
+        while not over():
+            time.sleep(0.02)
+        if call.poll() is None:
+            self.report.violations.append(Violation("not survived", f"call {self.report.calls} of run {self.report.runs} hangs"))
+            census.kill_all(token)
+        call.wait()
+        self._watch(lambda: census.carrying(token), f"call {self.report.calls} of run {self.report.runs}", LINGER_S)
         return call.returncode, log.read_text(errors="replace")
 
     # --- what must not be alive any more ---
