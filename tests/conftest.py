@@ -5,6 +5,7 @@ Agents are small real programs (`agents.py` makes them); git, snakemake, bubblew
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -202,3 +203,12 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
     return lambda kind: deliver_once(kind, shared)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Any]]:
+    """`scripted(works(...))`: a scripted model (tests/models/server.py) that listens on loopback until the test ends."""
+    from models.server import serve
+
+    with contextlib.ExitStack() as stack:
+        yield lambda *scripts: stack.enter_context(serve(*scripts))

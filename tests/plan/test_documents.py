@@ -128,7 +128,10 @@ def test_unknown_key_is_named_with_the_known_ones_and_the_nearest(text: str, sai
         ("intake: ''\n", "1: `intake` is empty; it needs a value"),
         ("run: a b\n", "1: `run` is 'a b'; allowed: text that matches ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
         ('run: "demo\\n"\n', "1: `run` is 'demo\\n'; allowed: text that matches ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
-        ("runners:\n  tool: {}\n", "2: `runners.tool` lacks the required key `command`"),
+        (
+            "runners:\n  tool: {usage: much}\n",
+            "2: `runners.tool.usage` is 'much'; allowed: none, claude, codex, gemini, opencode, pi, api, aider, mini-swe-agent",
+        ),
         ("runners:\n  tool: {command: []}\n", "2: `runners.tool.command` is empty; it needs a value"),
         (
             "phases:\n  build one: {agents: {a: {}}}\n",

@@ -163,12 +163,12 @@ RIGHT = {"runner": "scaffold", "after": "first", "phase_runner": "scaffold", "ne
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("runner", "config.yaml:1: unknown runner `nobody`; known: scaffold"),
+        ("runner", "config.yaml:1: unknown runner `nobody`; known: api, claude, codex, gemini, opencode, pi, scaffold"),
         ("after", "config.yaml:6: phase `second` comes after unknown phase `nobody`; known: first, second"),
-        ("phase_runner", "config.yaml:7: unknown runner `nobody`; known: scaffold"),
+        ("phase_runner", "config.yaml:7: unknown runner `nobody`; known: api, claude, codex, gemini, opencode, pi, scaffold"),
         ("needs", "config.yaml:11: phase `second` needs unknown agent `nobody`; known: b, c"),
         ("role", "config.yaml:12: unknown role `nobody`; known: agent, analyst, "),
-        ("agent_runner", "config.yaml:13: unknown runner `nobody`; known: scaffold"),
+        ("agent_runner", "config.yaml:13: unknown runner `nobody`; known: api, claude, codex, gemini, opencode, pi, scaffold"),
     ],
 )
 def test_unknown_name_is_told_with_file_line_and_the_known_ones(tmp_path: Path, key: str, said: str) -> None:

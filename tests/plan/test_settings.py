@@ -22,7 +22,7 @@ from workflow import files
 from workflow.call import engine, opening
 from workflow.call.model import Call
 from workflow.errors import ConfigError, RunError, UsageError
-from workflow.plan import commandline, documents, settings
+from workflow.plan import commandline, documents, presets, settings
 from workflow.plan.phases import Agent
 from workflow.proof import bundles
 from workflow.view import notices
@@ -81,15 +81,32 @@ def test_each_layer_is_laid_over_the_one_before_key_by_key(tmp_path: Path) -> No
 def test_lists_are_replaced_and_runners_added(tmp_path: Path) -> None:
     config(tmp_path, "runners: {mine: {command: [a]}}\nretry: {exit_codes: [9]}\n")
     more = config(tmp_path, "runners: {yours: {command: [b]}, mine: {prompt: file}}\n", "more.yaml")
-    with pytest.raises(ConfigError, match=r"more\.yaml:1: `runners\.mine` lacks the required key `command`"):
-        load(tmp_path, "--configfile", str(more))
-    more.write_text("runners: {yours: {command: [b]}, mine: {command: [c], prompt: file}}\n")
     found = load(tmp_path, "--configfile", str(more))
-    assert found["runners"] == {
-        "mine": {"command": ["c"], "prompt": "file", "env": []},
-        "yours": {"command": ["b"], "prompt": "stdin", "env": []},
-    }
+    assert (found["runners"]["mine"]["command"], found["runners"]["mine"]["prompt"]) == (["a"], "file")
+    assert found["runners"]["yours"] == {
+        "command": ["b"], "prompt": "stdin", "env": [], "usage": "none", "model": None, "home": "private", "shares": [],
+        "network": "on", "setup": [], "files": {},
+    }  # fmt: skip
     assert found["retry"]["exit_codes"] == [9]
+
+
+def test_entry_that_is_named_like_a_preset_is_laid_over_it_key_by_key(tmp_path: Path) -> None:
+    config(tmp_path, "runners: {codex: {model: gpt-5.2, env: [MY_KEY]}}\n")
+    found = load(tmp_path)["runners"]
+    assert (found["codex"]["model"], found["codex"]["env"], found["codex"]["usage"]) == ("gpt-5.2", ["MY_KEY"], "codex")
+    assert found["codex"]["command"] == presets.entry("codex")["command"]
+    assert found["claude"]["usage"] == "claude"
+
+
+def test_runner_without_a_command_is_refused_where_it_stands(tmp_path: Path) -> None:
+    config(tmp_path, "\nrunners:\n  mine: {prompt: file}\n")
+    said = "config.yaml:3: `runners.mine` lacks the required key `command`; presets with one: claude, codex, gemini, opencode, pi, api"
+    assert said in refused(tmp_path)
+
+
+def test_several_runners_may_be_named_on_the_command_line(tmp_path: Path) -> None:
+    assert load(tmp_path, "--config", "runner=codex, pi")["runner"] == ["codex", "pi"]
+    assert load(tmp_path, "--config", "runner=codex")["runner"] == "codex"
 
 
 def test_phases_are_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -314,6 +331,19 @@ def runner_of(name: str) -> Callable[[Bench], str]:
     return lambda bench: bench.brief(name)["runner"]["name"]
 
 
+def of_runner(name: str) -> Callable[[Bench], Any]:
+    return lambda bench: getattr(from_brief(bench.brief("writer")["runner"]), name)
+
+
+def model_words(bench: Bench) -> list[str]:
+    bench.put("runners.tool.command", ["tool", ["-m", "{model}"]])
+    return bench.argv("writer")
+
+
+def home_files(bench: Bench) -> dict[str, str]:
+    return from_brief(bench.brief("writer")["runner"]).home_files(Path("/tree"), Path("/home/agent"))
+
+
 def limited(word: str) -> Callable[[Bench], str]:
     def observe(bench: Bench) -> str:
         try:
@@ -493,6 +523,13 @@ EFFECTS: dict[str, Effect] = {
         "runners.tool.prompt", given_prompt, (("stdin", (True, "path")), ("argument", (False, "text")), ("file", (False, "path")))
     ),
     "runners.*.env": Effect("runners.tool.env", sees_token, (([], False), (["PHASE_TOKEN"], True))),
+    "runners.*.usage": Effect("runners.tool.usage", of_runner("usage"), (("none", "none"), ("codex", "codex"))),
+    "runners.*.home": Effect("runners.tool.home", of_runner("home"), (("private", "private"), ("shared", "shared"))),
+    "runners.*.shares": Effect("runners.tool.shares", of_runner("shares"), (([], ()), ([".tool"], (".tool",)))),
+    "runners.*.network": Effect("runners.tool.network", of_runner("network"), (("on", "on"), ("off", "off"))),
+    "runners.*.setup": Effect("runners.tool.setup", of_runner("setup"), (([], ()), (["make"], ("make",)))),
+    "runners.*.model": Effect("runners.tool.model", model_words, ((None, ["tool"]), ("big-1", ["tool", "-m", "big-1"]))),
+    "runners.*.files.*": Effect("runners.tool.files", home_files, (({}, {}), ({"a/b": "in {home}"}, {"a/b": "in /home/agent"}))),
     "max_parallel_agents": Effect("max_parallel_agents", cap, ((1, 1), (5, 5))),
     "timeout": Effect(
         "timeout",

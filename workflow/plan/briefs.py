@@ -52,6 +52,7 @@ def make_brief(
         "role": agent.role,
         "instructions": agent.instructions,
         "runner": {"name": agent.runner, **settings["runners"].get(agent.runner, {})},
+        "fallbacks": [{"name": name, **settings["runners"].get(name, {})} for name in agent.fallbacks],
         "prompt_template_sha256": prompt_sha256(agent.role),
         "intake": dict(intake),
         "attachments": [{"path": name, "sha256": _hash(run_dir / "attachments" / name)} for name in intake["attachments"]],

@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from workflow.errors import ConfigError
+from workflow.plan import presets
 from workflow.plan.settings import Settings
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -39,6 +40,12 @@ class Agent:
     retry: Mapping[str, Any]
     allow_no_changes: bool
     environment: str
+    fallbacks: tuple[str, ...] = ()
+
+    @property
+    def runners(self) -> tuple[str, ...]:
+        """The runner, and those that take its place in this order where it is missing or out of quota."""
+        return (self.runner, *self.fallbacks)
 
     @property
     def rule(self) -> str:
@@ -166,7 +173,6 @@ def _before(settings: Settings, name: str) -> list[str]:
 
 def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tuple[Agent, ...]:
     found: list[Agent] = []
-    runners = {"scaffold", *settings["runners"]}
     for name, agent in entry["agents"].items():
         key = ("phases", phase, "agents", name)
         _refuse_name(settings, name, key)
@@ -175,11 +181,7 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 raise ConfigError(
                     f"{settings.where(*key, 'needs')}: phase `{phase}` needs unknown agent `{other}`; known: {', '.join(entry['agents'])}"
                 )
-        runner = agent["runner"] or entry["runner"] or settings["runner"]
-        if runner not in runners:
-            general = settings.where("phases", phase, "runner") if entry["runner"] else settings.where("runner")
-            where = settings.where(*key, "runner") if agent["runner"] else general
-            raise ConfigError(f"{where}: unknown runner `{runner}`; known: {', '.join(sorted(runners))}")
+        runners = _runners(settings, key, phase, agent, entry)
         role = agent["role"] or (name if name in roles else "agent")
         if role not in roles:
             raise ConfigError(f"{settings.where(*key, 'role')}: unknown role `{role}`; known: {', '.join(sorted(roles))}")
@@ -189,7 +191,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 phase=phase,
                 name=name,
                 role=role,
-                runner=runner,
+                runner=runners[0],
+                fallbacks=runners[1:],
                 needs=tuple(dict.fromkeys([*agent["needs"], *chained[-1:]])),
                 instructions=agent["instructions"],
                 timeout_s=agent["timeout"] or entry["timeout"] or settings["timeout"],
@@ -202,6 +205,21 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
     if cycle:
         raise ConfigError(f"{settings.where('phases', phase, 'agents')}: the agents of `{phase}` need each other in a circle: {cycle}")
     return tuple(found)
+
+
+def _runners(settings: Settings, key: tuple[str, ...], phase: str, agent: Any, entry: Any) -> tuple[str, ...]:
+    """The runners of an agent, the first one first: its own, else its phase's, else the general ones."""
+    given = agent["runner"] or entry["runner"] or settings["runner"]
+    chosen = (given,) if isinstance(given, str) else tuple(given)
+    able = {name for name, runner in settings["runners"].items() if runner.get("command")} | {presets.EMBEDDED}
+    for name in chosen:
+        if name not in able:
+            general = settings.where("phases", phase, "runner") if entry["runner"] else settings.where("runner")
+            where = settings.where(*key, "runner") if agent["runner"] else general
+            if name in settings["runners"]:
+                raise ConfigError(f"{where}: runner `{name}` has no command; give it one in `runners.{name}.command`")
+            raise ConfigError(f"{where}: unknown runner `{name}`; known: {', '.join(sorted(able))}")
+    return chosen
 
 
 def _checks(settings: Settings, phase: str, entry: Any, intake: Mapping[str, Any]) -> tuple[Check, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import ConfigError, UsageError
-from workflow.plan import commandline, documents
+from workflow.plan import commandline, documents, presets
 from workflow.plan.commandline import CommandLine
 
 
@@ -49,7 +49,21 @@ def load(root: Path, workdir: Path, line: CommandLine) -> Settings:
         merged = _merge(merged, source.data)
     ceilings = documents.fill_defaults(merged, documents.schema("config"))["limits"]
     merged = _merge(merged, _overrides(line, ceilings))
-    return Settings(documents.fill_defaults(merged, documents.schema("config")), sources)
+    merged["runners"] = presets.laid_under(merged.get("runners", {}))
+    settings = Settings(documents.fill_defaults(merged, documents.schema("config")), sources)
+    _require_commands(settings)
+    return settings
+
+
+def _require_commands(settings: Settings) -> None:
+    """ConfigError for a runner of the user's that has no command, neither of its own nor from a preset."""
+    mentioned = {name for source in settings.sources for name in source.data.get("runners", {})}
+    for name, entry in settings["runners"].items():
+        if name in mentioned and "command" not in entry and name != presets.EMBEDDED:
+            known = ", ".join(known for known in presets.names() if "command" in presets.entry(known))
+            raise ConfigError(
+                f"{settings.where('runners', name)}: `runners.{name}` lacks the required key `command`; presets with one: {known}"
+            )
 
 
 def _checked(path: Path) -> documents.Document:
@@ -88,6 +102,8 @@ def _overrides(line: CommandLine, ceilings: dict[str, Any]) -> dict[str, Any]:
             where = "only config files may set it" if key in fixed else f"known: {', '.join(allowed)}"
             raise UsageError(f"--config {key}={value}: unknown key `{key}`; {where}")
         chosen[key] = value if key in ("run", "intake", "runner", "sandbox") else commandline.setting(value)
+        if key == "runner" and "," in value:
+            chosen[key] = [name.strip() for name in value.split(",")]
     if chosen.get("run") in ("null", ""):
         chosen["run"] = None
     _check_overrides(chosen, ceilings)
