@@ -180,3 +180,23 @@ def test_retry_puts_the_failed_outcome_away_and_makes_new_attempts_by_the_retry_
     assert [path.read_text() for path in (desk.path / "runs/demo/history/retries").glob("*/build_maker.json")] == [failed]
     assert states(desk) == {"build": "waiting"}
     assert "nothing to retry" in desk.run("retry").err
+
+
+def test_deleted_outcome_of_a_success_is_published_again_also_after_another_brief_had_failed(desk: Desk) -> None:
+    phases = {"build": {"agents": {"maker": {"runner": "make"}}}}
+    outcome = desk.path / "runs/demo/build/agents/maker/outcome.json"
+    fails = {"make": sh("exit 1")}
+    for runners, code in ((RUNNERS | {"make": sh("echo x > made.txt")}, 0), (fails, 1), (RUNNERS | {"make": sh("echo x > made.txt")}, 0)):
+        desk.configure(phases, runners)
+        desk.run(check=code)
+    assert desk.attempts("build", "maker") == 2
+    outcome.unlink()
+    desk.run()
+    assert (desk.attempts("build", "maker"), desk.outcome("build", "maker")["status"]) == (2, "succeeded")
+
+    desk.configure(phases, fails)
+    desk.run(check=1)
+    assert desk.attempts("build", "maker") == 2, "it had failed before"
+    outcome.unlink()
+    desk.run(check=1)
+    assert (desk.attempts("build", "maker"), desk.outcome("build", "maker")["status"]) == (3, "failed")
