@@ -128,8 +128,13 @@ def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: 
         why = f"APPROVED names {approval.digest[:12]}, shown is {digest[:12]}"
         return Verdict(phase, STALE, (why,), digest, by=approval.by, since=since)
     reasons = [f"approved by {approval.by}" if approval.by else "APPROVED names the digest"]
-    reasons += [f"waived {item}: {reason}" for item, reason in approval.waivers]
+    reasons += waived_reasons(approval.waivers)
     return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", approval.by, approval.at or touched, approval.waivers)
+
+
+def waived_reasons(waivers: tuple[tuple[str, str], ...]) -> list[str]:
+    """Waivers as sentences."""
+    return [f"waived {item}: {reason}" for item, reason in waivers]
 
 
 def _shown_since(run_dir: Path, phase: str) -> str:
