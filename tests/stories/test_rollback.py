@@ -127,7 +127,14 @@ def test_rollback_is_previewed_puts_later_phases_away_and_is_undone_unless_new_w
     page = advisory.read_text()
     for text in ("| Timestamp | 2", "| Run | demo |", "| From phase | ship |", "| To phase | plan |", "build/APPROVED", "bundles/ship.zip"):
         assert text in page
-    for text in ("## Restore", "## By hand", "Review what was made", "Consider reverting", "Clean up", "The next step of the run is build"):
+    for text in (
+        "## Restore",
+        "## By hand",
+        "Review the artifacts made after plan",
+        "Consider reverting",
+        "Clean up",
+        "The next step of the run is build",
+    ):
         assert text in page
     archive = run_dir / "history/rollbacks" / advisory.stem.removeprefix("ROLLBACK_")
     assert (archive / "files/build/digest").read_text() == digest
