@@ -126,6 +126,7 @@ class GateMachine(RuleBasedStateMachine):
         (self.folder / "failing").touch() if failing else (self.folder / "failing").unlink(missing_ok=True)
         self.model.run(forced)
         done = self.desk.run(*words, check=None)
+        self.gates_stand_where_the_model_says()
         assert done.code == self.model.exit_code(), (done.code, done.err)
         for name, gate in self.model.gates.items():
             assert self.desk.attempts(name, "worker") == gate.attempts, name
