@@ -182,11 +182,24 @@ def test_retry_puts_the_failed_outcome_away_and_makes_new_attempts_by_the_retry_
 
     desk.write("good", "")
     done = desk.run("retry", "--config", "phase=build")
-    assert "1 failed agents of build work again" in done.err
+    assert "1 failed agent of build works again" in done.err
     assert (desk.attempts("build", "maker"), desk.attempts("build", "writer")) == (5, 1)
     assert [path.read_text() for path in (desk.path / "runs/demo/history/retries").glob("*/build_maker.json")] == [failed]
     assert states(desk) == {"build": "waiting"}
     assert "nothing to retry" in desk.run("retry").err
+
+
+@pytest.mark.long
+def test_retry_of_one_agent_leaves_the_other_failures_and_retry_alone_takes_all_of_them(desk: Desk) -> None:
+    agents = {name: {"runner": "make"} for name in ("one", "two", "three")}
+    desk.configure({"build": {"agents": agents}}, {"make": sh(f"test -e {desk.path}/good && mktemp made.XXXXXX")}, sandbox="off")
+    desk.run(check=1)
+    desk.write("good", "")
+    assert "1 failed agent works again" in desk.run("retry", "--config", "agent=two", check=1).err
+    assert [desk.attempts("build", name) for name in agents] == [1, 2, 1]
+    assert "2 failed agents work again" in desk.run("retry").err
+    assert [desk.attempts("build", name) for name in agents] == [2, 2, 2]
+    assert states(desk) == {"build": "waiting"}
 
 
 def test_deleted_outcome_of_a_success_is_published_again_also_after_another_brief_had_failed(desk: Desk) -> None:

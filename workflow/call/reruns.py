@@ -124,10 +124,8 @@ def _retry(call: Call) -> None:
             call.retried.add(agent.rule)
             count += 1
     where = f" of {phase}" if phase else ""
-    print(
-        f"phasegate: {count} failed agents{where} work again" if count else f"phasegate: no agent{where} has failed; nothing to retry",
-        file=sys.stderr,
-    )
+    words = {0: f"no agent{where} has failed; nothing to retry", 1: f"1 failed agent{where} works again"}
+    print(f"phasegate: {words.get(count, f'{count} failed agents{where} work again')}", file=sys.stderr)
 
 
 def _adopt(call: Call) -> None:
