@@ -130,6 +130,7 @@ class Run:
             "agents": list(names),
             "after": list(after),
             "gates": dict.fromkeys(after, "required"),
+            "beside": {},
             "gate": gate,
             "compression": compression,
             "command": asdict(command),

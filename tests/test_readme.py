@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Desk
 
+from workflow.call import acts
+
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "runs", ".snakemake", "__pycache__", ".*_cache", ".hypothesis", "build", "*.egg-info")
 
 
@@ -48,7 +50,16 @@ def test_every_command_block_of_the_readme_works(clone: Desk) -> None:
     assert ran >= 8
     assert clone.json("runs/todo-app/status.json")["state"] == "delivered"
     assert (clone.path / "runs/todo-app/project/run.sh").is_file()
+    assert clone.read("news.txt").startswith("development is waiting: ")
     assert "Backups" in (clone.path / "runs/my-notes/project/docs/risks.md").read_text()
+
+
+def test_every_command_of_a_person_is_typed_in_a_block_of_the_readme() -> None:
+    typed = "\n".join(blocks())
+    for name in (*acts.ACTS, *acts.WORKING):
+        assert f"snakemake {name}" in typed, name
+    for text in ("touch runs/", "--cores 2 --config 'notify=", "scripts/watch.py", "scripts/verify_bundle.py", "scripts/show_manifest.py"):
+        assert text in typed, text
 
 
 def test_every_key_of_both_schemas_is_explained() -> None:

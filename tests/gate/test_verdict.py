@@ -70,7 +70,7 @@ def test_markers_that_open(shown: Run) -> None:
         assert (state, found) == ("open", trust)
     shown.marker().write_text(statement(shown))
     judged = shown.judge()
-    assert (judged.by, judged.reasons, judged.by_bare_marker) == ("me", ("approved by me",), False)
+    assert (judged.by, judged.reasons, judged.by_bare_marker) == ("me", ("approved by me (runs/demo/plan/APPROVED)",), False)
 
 
 def test_markers_that_do_not_open(shown: Run, tmp_path: Path) -> None:

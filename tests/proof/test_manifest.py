@@ -26,7 +26,9 @@ def shown(run: Run) -> Run:
 
 
 def again(run: Run) -> dict[str, Any]:
-    return make_manifest(run.folder, "build", ["maker", "loser"], ["plan"], {"kind": "required"}, {"feedback": None, "approvals": {}})
+    return make_manifest(
+        run.folder, "build", ["maker", "loser"], ["plan"], {"kind": "required"}, {"feedback": None, "approvals": {}, "beside": {}}
+    )
 
 
 def digest_after(run: Run, name: str, change: Callable[[Any], Any]) -> str:

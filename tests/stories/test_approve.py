@@ -193,6 +193,55 @@ def test_blocked_gate_opens_only_with_a_reason_for_each_thing_that_is_wrong(desk
 
 
 @pytest.mark.long
+def test_a_waiver_shows_in_every_later_request_also_of_branches_that_do_not_build_on_it(desk: Desk) -> None:
+    phases = {
+        "left": {"after": [], **PHASES["plan"], "checks": [FALSE]},
+        "right": {"after": [], "agents": {"drawer": {"runner": "draw"}}},
+        "ship": {"after": ["right"], **PHASES["build"]},
+    }
+    runners = RUNNERS | {"draw": sh("echo x > drawn.txt"), "make": sh("cat drawn.txt > made.txt")}
+    desk.configure(phases, runners)
+    desk.run(check=1)
+    before = desk.json("runs/demo/right/manifest.json")
+    assert before["waivers"] == []
+    desk.run("approve", "--config", "phase=left", "by=Ann", "waive=check:coverage=known gap")
+    waived = {
+        "phase": "left",
+        "item": "check:coverage",
+        "reason": "known gap",
+        "by": "Ann",
+        "at": statement(desk, "left")["predicate"]["at"],
+    }
+
+    for drawing in ("y", "x"):
+        desk.configure(phases, runners | {"draw": sh(f"echo {drawing} > drawn.txt")})
+        desk.run()
+    desk.run("approve", "--config", "phase=right", "by=Bob")
+    desk.run()
+    line = "- waived in left (on which this phase does not build) by Ann: <code>check:coverage</code>: known gap"
+    for phase in ("right", "ship"):
+        manifest = desk.json(f"runs/demo/{phase}/manifest.json")
+        assert (manifest["waivers"], manifest["subject"]["waivers"]) == ([waived], {})
+        with zipfile.ZipFile(desk.path / f"runs/demo/bundles/{phase}.zip") as archive:
+            assert json.loads(archive.read("MANIFEST.json")) == manifest
+        assert line in desk.read(f"runs/demo/{phase}/REQUEST.md").splitlines()
+    assert desk.json("runs/demo/right/manifest.json")["digest"] == before["digest"], "a waiver elsewhere changes no digest"
+    assert gates(desk)["left"]["waivers"] == [{"item": "check:coverage", "reason": "known gap"}]
+
+
+def test_a_waiver_shows_in_status_also_while_an_earlier_gate_is_closed(desk: Desk) -> None:
+    desk.configure({"plan": PHASES["plan"], "build": {**PHASES["build"], "checks": [FALSE]}}, RUNNERS)
+    desk.run()
+    desk.run("approve", "--config", "by=Ann")
+    desk.run(check=1)
+    desk.run("approve", "--config", "by=Ann", "waive=check:coverage=known gap")
+    marker(desk).unlink()
+    shown = gates(desk)["build"]
+    assert (shown["state"], shown["waivers"]) == ("pending", [{"item": "check:coverage", "reason": "known gap"}])
+    assert "waived check:coverage: known gap" in desk.run("status").out
+
+
+@pytest.mark.long
 def test_note_and_name_are_kept_exactly_as_they_were_typed(waiting: Desk) -> None:
     for note, by in (
         ("fix: x", "ann@example.org"),

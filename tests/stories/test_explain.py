@@ -65,7 +65,7 @@ def test_status_says_for_each_state_why_and_what_to_type_next(desk: Desk) -> Non
     desk.run("approve", "--config", "by=Ann")
     approved = json.loads(desk.read("runs/demo/plan/APPROVED"))
     phase = explained(desk)
-    assert (phase["plan"]["state"], phase["plan"]["reasons"]) == ("open", ["approved by Ann"])
+    assert (phase["plan"]["state"], phase["plan"]["reasons"]) == ("open", ["approved by Ann (runs/demo/plan/APPROVED)"])
     assert (phase["plan"]["by"], phase["plan"]["since"]) == ("Ann", approved["predicate"]["at"])
     assert (phase["plan"]["trust"], phase["plan"]["next"]) == ("recorded", "")
     assert (phase["build"]["state"], phase["build"]["reasons"]) == ("running", ["will run: maker"])
@@ -76,9 +76,16 @@ def test_status_says_for_each_state_why_and_what_to_type_next(desk: Desk) -> Non
     new = desk.read("runs/demo/plan/digest").strip()
     old = approved["subject"][0]["digest"]["sha256"]
     assert (plan["state"], plan["by"]) == ("stale", "Ann")
-    assert plan["reasons"] == [f"APPROVED names {old[:12]}, shown is {new[:12]}"]
+    assert plan["reasons"] == [f"APPROVED names {old[:12]}, shown is {new[:12]} (runs/demo/plan/APPROVED)"]
     table = desk.run("status").out
-    for text in ("demo: waiting", "stale", new[:12], plan["reasons"][0], f"next for plan: {plan['next']}"):
+    for text in (
+        "demo: waiting",
+        "stale",
+        new[:12],
+        plan["reasons"][0],
+        "read for plan: runs/demo/plan/REQUEST.md",
+        f"next for plan: {plan['next']}",
+    ):
         assert text in table
     assert "build waits for your review" in desk.shell(plan["next"]).last[-5]
 

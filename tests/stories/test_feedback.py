@@ -216,3 +216,16 @@ def test_feedback_that_is_withdrawn_or_names_an_unknown_agent_runs_nothing(waiti
         assert "plan waits for your review" in waiting.run().last[-5]
         assert waiting.attempts("plan", "writer") == count
     assert bundle(waiting)["artifacts/plan.md"] == "the plan\nand more\nspelled right\nand more\n"
+
+
+@pytest.mark.long
+def test_agent_that_failed_starts_from_its_reviewed_result_also_when_feedback_comes_with_a_retry(desk: Desk) -> None:
+    work = f"echo line >> plan.md; ! [ -e {desk.path}/failing ]"
+    desk.configure({"plan": {"agents": {"writer": {"runner": "write"}}}}, {"write": sh(work)}, sandbox="off")
+    desk.write("failing", "")
+    desk.run(check=1)
+    (desk.path / "failing").unlink()
+    desk.run("request_changes", "--config", "note=one more line")
+    desk.run("retry")
+    assert bundle(desk) == {"artifacts/plan.md": "line\nline\n"}
+    assert desk.attempts("plan", "writer") == 2

@@ -55,3 +55,15 @@ def test_deleting_the_marker_closes_the_gate_and_approving_again_runs_nothing(de
     desk.touch("plan")
     assert "build waits for your review" in desk.run().last[-5]
     assert desk.attempts("plan", "writer") == desk.attempts("build", "maker") == 1
+
+
+def test_touched_gate_opens_again_when_the_content_that_it_opened_for_comes_back(desk: Desk) -> None:
+    phases = {"plan": {"agents": {"writer": {"runner": "write"}}}}
+    first, other = ({"write": sh(f"echo {text} > plan.md")} for text in ("first", "other"))
+    desk.configure(phases, first)
+    desk.run()
+    desk.touch("plan")
+    desk.configure(phases, other)
+    assert "plan waits for your review again" in desk.run().last[-5]
+    desk.configure(phases, first)
+    assert "delivered" in desk.run().last[-5]

@@ -127,7 +127,14 @@ def test_rollback_is_previewed_puts_later_phases_away_and_is_undone_unless_new_w
     page = advisory.read_text()
     for text in ("| Timestamp | 2", "| Run | demo |", "| From phase | ship |", "| To phase | plan |", "build/APPROVED", "bundles/ship.zip"):
         assert text in page
-    for text in ("## Restore", "## By hand", "Review what was made", "Consider reverting", "Clean up", "The next step of the run is build"):
+    for text in (
+        "## Restore",
+        "## By hand",
+        "Review the artifacts made after plan",
+        "Consider reverting",
+        "Clean up",
+        "The next step of the run is build",
+    ):
         assert text in page
     archive = run_dir / "history/rollbacks" / advisory.stem.removeprefix("ROLLBACK_")
     assert (archive / "files/build/digest").read_text() == digest
@@ -175,8 +182,41 @@ def test_retry_puts_the_failed_outcome_away_and_makes_new_attempts_by_the_retry_
 
     desk.write("good", "")
     done = desk.run("retry", "--config", "phase=build")
-    assert "1 failed agents of build work again" in done.err
+    assert "1 failed agent of build works again" in done.err
     assert (desk.attempts("build", "maker"), desk.attempts("build", "writer")) == (5, 1)
     assert [path.read_text() for path in (desk.path / "runs/demo/history/retries").glob("*/build_maker.json")] == [failed]
     assert states(desk) == {"build": "waiting"}
     assert "nothing to retry" in desk.run("retry").err
+
+
+@pytest.mark.long
+def test_retry_of_one_agent_leaves_the_other_failures_and_retry_alone_takes_all_of_them(desk: Desk) -> None:
+    agents = {name: {"runner": "make"} for name in ("one", "two", "three")}
+    desk.configure({"build": {"agents": agents}}, {"make": sh(f"test -e {desk.path}/good && mktemp made.XXXXXX")}, sandbox="off")
+    desk.run(check=1)
+    desk.write("good", "")
+    assert "1 failed agent works again" in desk.run("retry", "--config", "agent=two", check=1).err
+    assert [desk.attempts("build", name) for name in agents] == [1, 2, 1]
+    assert "2 failed agents work again" in desk.run("retry").err
+    assert [desk.attempts("build", name) for name in agents] == [2, 2, 2]
+    assert states(desk) == {"build": "waiting"}
+
+
+def test_deleted_outcome_of_a_success_is_published_again_also_after_another_brief_had_failed(desk: Desk) -> None:
+    phases = {"build": {"agents": {"maker": {"runner": "make"}}}}
+    outcome = desk.path / "runs/demo/build/agents/maker/outcome.json"
+    fails = {"make": sh("exit 1")}
+    for runners, code in ((RUNNERS | {"make": sh("echo x > made.txt")}, 0), (fails, 1), (RUNNERS | {"make": sh("echo x > made.txt")}, 0)):
+        desk.configure(phases, runners)
+        desk.run(check=code)
+    assert desk.attempts("build", "maker") == 2
+    outcome.unlink()
+    desk.run()
+    assert (desk.attempts("build", "maker"), desk.outcome("build", "maker")["status"]) == (2, "succeeded")
+
+    desk.configure(phases, fails)
+    desk.run(check=1)
+    assert desk.attempts("build", "maker") == 2, "it had failed before"
+    outcome.unlink()
+    desk.run(check=1)
+    assert (desk.attempts("build", "maker"), desk.outcome("build", "maker")["status"]) == (3, "failed")

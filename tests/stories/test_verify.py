@@ -151,6 +151,11 @@ def test_bundle_verifies_alone_and_a_crafted_one_does_not(shown: Desk, tmp_path:
         made["subject"]["files"].append(entry)
         made["artifacts"], made["artifact_count"] = made["subject"]["files"], 3
 
+    with zipfile.ZipFile(good) as archive, zipfile.ZipFile(folder / "program.zip", "w") as changed:
+        for info in archive.infolist():
+            content = archive.read(info)
+            info.external_attr = (0o100755 if info.filename == "artifacts/plan.md" else 0o100644) << 16
+            changed.writestr(info, content)
     (folder / "text.zip").write_text("this is no zip")
     (folder / "cut.zip").write_bytes(good.read_bytes()[:-40])
     with pytest.warns(UserWarning, match="Duplicate name"):
@@ -168,6 +173,7 @@ def test_bundle_verifies_alone_and_a_crafted_one_does_not(shown: Desk, tmp_path:
         crafted("undescribed", entries[1:]): "holds 0 entries MANIFEST.json, not one",
         crafted("list", [("MANIFEST.json", b"[]")]): "cannot be read",
         crafted("deep", [("MANIFEST.json", b"[" * 100_000)]): "cannot be read",
+        folder / "program.zip": "  - 'artifacts/plan.md' has the mode 100755, its manifest says 100644\n",
         folder / "text.zip": "cannot be read",
         folder / "cut.zip": "cannot be read",
         folder / "none.zip": "there is no such bundle",

@@ -144,6 +144,7 @@ class Call:
             "agents": [agent.name for agent in entry.agents],
             "after": list(entry.after),
             "gates": self.gates(phase),
+            "beside": {name: other.gate for name, other in self.plan.phases.items() if name not in (phase, *self.plan.upstream(phase))},
             "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),

@@ -141,6 +141,8 @@ def _prepare(call: Call) -> None:
     _start(call)
     if call.settings["sandbox"] == "auto" and sandbox.choose("auto") == "none":
         print("phasegate: WARNING: bubblewrap does not work here; agents and checks run without a sandbox", file=sys.stderr)
+    for phase in call.reached():
+        call.judge(phase.name)  # what a bare marker has opened is noted before anything changes
     reruns.check_request(call)
     summary.status_file(call.run_dir, state.as_json(call.state(), call.command) | {"state": "running"})
 

@@ -52,7 +52,7 @@ def check_request(call: Call) -> None:
     for agent in rules.values():
         if call.line.deletes_outputs:  # snakemake deletes, not a person: nothing is to be paid again
             (call.run_dir / agent.phase / "agents" / agent.name / "published").unlink(missing_ok=True)
-        if _was_deleted(call.run_dir / agent.phase / "agents" / agent.name):
+        if _was_deleted(call.run_dir, agent):
             call.retried.add(agent.rule)
 
 
@@ -122,10 +122,8 @@ def _retry(call: Call) -> None:
             _put_away(call, agent, moment)
             count += 1
     where = f" of {phase}" if phase else ""
-    print(
-        f"phasegate: {count} failed agents{where} work again" if count else f"phasegate: no agent{where} has failed; nothing to retry",
-        file=sys.stderr,
-    )
+    words = {0: f"no agent{where} has failed; nothing to retry", 1: f"1 failed agent{where} works again"}
+    print(f"phasegate: {words.get(count, f'{count} failed agents{where} work again')}", file=sys.stderr)
 
 
 def _put_away(call: Call, agent: Agent, moment: str) -> None:
@@ -157,9 +155,15 @@ def _adopt(call: Call) -> None:
     print(f"phasegate: adopted {len(record['artifacts'])} changed files of {record['by']} into {phase}", file=sys.stderr)
 
 
-def _was_deleted(folder: Path) -> bool:
-    """Whether a person deleted the published outcome of a failed attempt, which asks for a new one."""
+def _was_deleted(run_dir: Path, agent: Agent) -> bool:
+    """Whether a person deleted the published outcome of a failure, which asks for a new attempt.
+
+    What was published last stands in the phase's merge; a newer attempt may have been made for another brief.
+    """
+    folder = run_dir / agent.phase / "agents" / agent.name
     if (folder / "outcome.json").exists() or not (folder / "published").exists():
         return False
-    earlier = journal.attempts(folder)
-    return bool(earlier) and (earlier[-1].result or {}).get("status") != "succeeded"
+    merged = (files.try_read_json(run_dir / agent.phase / "merge.json") or {}).get("agents", [])
+    found = [row["status"] for row in merged if row["agent"] == agent.name]
+    found += [(attempt.result or {}).get("status") for attempt in reversed(journal.attempts(folder))]
+    return bool(found) and found[0] != "succeeded"

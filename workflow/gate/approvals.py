@@ -7,7 +7,8 @@ says decision, run, phase, by, at, note and waivers. It is canonical JSON (sorte
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def statement(run: str, phase: str, approval: Approval) -> bytes:
 def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, waive: str) -> Approval:
     """Write APPROVED for what REQUEST.md shows. UsageError, and no file, where that is not what is there now.
 
-    Everything that blocks the gate must be named in `waive` (`item=reason; item=reason`); a waiver of something that
-    does not block is refused, too.
+    Everything that blocks the gate must be named in `waive` (`item=reason; item=reason`; a `;` inside is written `\\;`);
+    a waiver of something that does not block is refused, too.
     """
     digest, problems = verification.verify_phase(run_dir, phase, after)
     shown = history.read(run_dir, phase)["shown"]
@@ -101,8 +102,9 @@ def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, wai
 def _waivers(waive: str, wrong: Mapping[str, str], phase: str) -> list[tuple[str, str]]:
     """The waivers in `item=reason; item=reason`, held against what blocks the gate."""
     given: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in waive.split(";"))):
-        named = next((item for item in wrong if part.startswith(f"{item}=")), None)
+    parts = (part.replace("\\;", ";").strip() for part in re.split(r"(?<!\\);", waive))
+    for part in filter(None, parts):
+        named = next((item for item in sorted(wrong, key=len, reverse=True) if part.startswith(f"{item}=")), None)
         item, equals, reason = (named, "=", part[len(named) + 1 :]) if named else part.partition("=")
         if not equals or not reason.strip():
             raise UsageError(f"waive: `{part}` gives no reason; write item=reason; item=reason")
@@ -111,10 +113,14 @@ def _waivers(waive: str, wrong: Mapping[str, str], phase: str) -> list[tuple[str
         given[item.strip()] = reason.strip()
     missing = [item for item in wrong if item not in given]
     if missing:
-        example = "; ".join(f"{item}=why" for item in missing)
         facts = "; ".join(wrong[item] for item in missing)
-        raise UsageError(f'{phase} is blocked: {facts}. Mend it, or approve with a reason for each: waive="{example}"')
+        raise UsageError(f'{phase} is blocked: {facts}. Mend it, or approve with a reason for each: waive="{how_to_waive(missing)}"')
     return sorted(given.items())
+
+
+def how_to_waive(items: Iterable[str]) -> str:
+    """The value of `waive=` that names these items, with a reason to fill in for each."""
+    return "; ".join(item.replace(";", r"\;") + "=why" for item in items)
 
 
 @dataclass(frozen=True)

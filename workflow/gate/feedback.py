@@ -9,6 +9,7 @@ An answered round stays part of the briefs of the agents that it was for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 
 from workflow import files
 from workflow.errors import UsageError
+from workflow.work import trees
 
 MARKER = "CHANGES_REQUESTED"
 LIMIT = 1 << 20
@@ -126,20 +128,33 @@ def keep(run_dir: Path, phase: str, settled: list[dict[str, Any]]) -> None:
 
 def _round(run_dir: Path, phase: str, sha256: str, wanted: dict[str, Any], agents: list[str], manifest: Any) -> dict[str, Any]:
     merge = files.read_json(run_dir / phase / "merge.json")
-    reviewed = {}
-    for name in agents:
-        outcome = files.try_read_json(run_dir / phase / "agents" / name / "outcome.json") or {}
-        if outcome.get("result"):
-            reviewed[name] = {"result": outcome["result"], "base": outcome["base"]}
     return {
         "sha256": sha256,
         "items": wanted["items"],
         "agents": wanted["agents"] or agents,
         "by": wanted.get("by", ""),
         "at": wanted.get("at", "") or files.now(),
-        "reviewed": {"digest": manifest["digest"], "commit": merge["commit"], "tree": merge["tree"], "agents": reviewed},
+        "reviewed": {
+            "digest": manifest["digest"],
+            "commit": merge["commit"],
+            "tree": merge["tree"],
+            "agents": _reviewed(run_dir, phase, merge),
+        },
         "answered": False,
     }
+
+
+def _reviewed(run_dir: Path, phase: str, merge: dict[str, Any]) -> dict[str, Any]:
+    """What each agent had made in the version that was reviewed, also where its outcome was deleted since."""
+    found = {}
+    for row in merge["agents"]:
+        outcome = files.try_read_json(run_dir / phase / "agents" / row["agent"] / "outcome.json") or {}
+        if outcome.get("result"):
+            found[row["agent"]] = {"result": outcome["result"], "base": outcome["base"]}
+        elif row["commit"] not in (None, merge["base"]["commit"]):
+            result, base = (trees.resolve(run_dir / "project.git", name) for name in (row["commit"], f"{row['commit']}^"))
+            found[row["agent"]] = {"result": asdict(result), "base": asdict(base)}
+    return found
 
 
 def for_agent(settled: list[dict[str, Any]], agent: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow import files, markup
 from workflow.gate import feedback
-from workflow.gate.approvals import MARKER, blockers
+from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
 from workflow.work import logs, trees
@@ -100,8 +100,7 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
     """What the page says about decisions: the feedback that it answers, what was approved before, the commands."""
     answered = feedback.rounds(run_dir, phase)
     wrong = blockers(manifest["subject"])
-    waive = "; ".join(f"{item.id}=why" for item in wrong)
-    approve = (f"phase={phase}", *([f"waive={waive}"] if wrong else []))
+    approve = (f"phase={phase}", *([f"waive={how_to_waive(item.id for item in wrong)}"] if wrong else []))
     values: dict[str, Any] = {
         "approvals": manifest["approvals"],
         "approve": command.line("approve", config=approve),

@@ -14,13 +14,14 @@ from workflow.proof import bundles, manifest
 def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
     """Write the four files that a person decides on; returns the manifest. What is shown is what is bound.
 
-    `options`: agents and after (names), gates (of all phases before), gate (policy and kind), compression (0 to 9),
-    command (how snakemake is started again, for the page).
+    `options`: agents and after (names), gates (of all phases before), beside (gates of phases that this one does not
+    build on), gate (policy and kind), compression (0 to 9), command (how snakemake is started again, for the page).
     """
-    answered = feedback.rounds(run_dir, phase)
+    answered, policy = feedback.rounds(run_dir, phase), options["gate"]["policy"]
     decided = {
         "feedback": answered[-1] if answered else None,
-        "approvals": verdict.approvals_of(run_dir, options["gates"], options["gate"]["policy"]),
+        "approvals": verdict.approvals_of(run_dir, options["gates"], policy),
+        "beside": verdict.approvals_of(run_dir, options["beside"], policy),
     }
     made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], options["gate"], decided)
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])

@@ -125,8 +125,8 @@ def _advisory(
 
 ## By hand
 
-- Review what was made outside Phasegate from these phases (deployments, tags, tickets).
-- Consider reverting what was published from them.
+- Review the artifacts made after {to}: they lie in the archive; what was made from them outside Phasegate does not.
+- Consider reverting what was published from them (deployments, tags, tickets).
 - Clean up environments that were set up for them.
 - The next step of the run is {phases[0]}: `{command.go_on()}`.
 """

@@ -107,29 +107,33 @@ def _waives(marker: tuple[bytes, int] | str | None, wrong: list[Blocker], digest
 
 
 def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: str, policy: str, digest: str) -> Verdict:
-    since = _shown_since(run_dir, phase)
+    since, path = _shown_since(run_dir, phase), run_dir / phase / approvals.MARKER
     if not isinstance(marker, tuple):
-        why = marker or f"nobody has approved it: there is no {run_dir / phase / approvals.MARKER}"
+        why = f"{marker} ({path})" if marker else f"nobody has approved it: there is no {path}"
         return Verdict(phase, WAITING, (why,), digest, since=since)
     content, mtime_ns = marker
     touched = files.timestamp(datetime.fromtimestamp(mtime_ns / 1e9, UTC))
     if policy == "marker" or not content.strip():
         counts, why = history.bare_marker_counts(history.read(run_dir, phase), digest, mtime_ns, history.place(run_dir))
         if counts:
-            why = f"{run_dir / phase / approvals.MARKER} was touched"
-            return Verdict(phase, OPEN, (why,), digest, "unsigned", since=touched, by_bare_marker=True)
-        return Verdict(phase, STALE, (why,), digest, since=since)
+            return Verdict(phase, OPEN, (f"{path} was touched",), digest, "unsigned", since=touched, by_bare_marker=True)
+        return Verdict(phase, STALE, (f"{why} ({path})",), digest, since=since)
     approval = approvals.parse(content)
     if approval is None:
-        return Verdict(phase, STALE, ("APPROVED is neither empty nor names a digest",), digest, since=since)
+        return Verdict(phase, STALE, (f"APPROVED is neither empty nor names a digest ({path})",), digest, since=since)
     if approval.place not in ("", f"{run_dir.name}/{phase}"):
-        return Verdict(phase, STALE, (f"APPROVED was given for {approval.place}",), digest, by=approval.by, since=since)
+        return Verdict(phase, STALE, (f"APPROVED was given for {approval.place} ({path})",), digest, by=approval.by, since=since)
     if approval.digest != digest:
-        why = f"APPROVED names {approval.digest[:12]}, shown is {digest[:12]}"
+        why = f"APPROVED names {approval.digest[:12]}, shown is {digest[:12]} ({path})"
         return Verdict(phase, STALE, (why,), digest, by=approval.by, since=since)
-    reasons = [f"approved by {approval.by}" if approval.by else "APPROVED names the digest"]
-    reasons += [f"waived {item}: {reason}" for item, reason in approval.waivers]
+    reasons = [f"approved by {approval.by} ({path})" if approval.by else f"APPROVED names the digest ({path})"]
+    reasons += waived_reasons(approval.waivers)
     return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", approval.by, approval.at or touched, approval.waivers)
+
+
+def waived_reasons(waivers: tuple[tuple[str, str], ...]) -> list[str]:
+    """Waivers as sentences."""
+    return [f"waived {item}: {reason}" for item, reason in waivers]
 
 
 def _shown_since(run_dir: Path, phase: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import RunError
-from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, digest_of, entry_name
+from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
 from workflow.work import trees
 
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
@@ -34,11 +34,10 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     method = zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED
     try:
         with zipfile.ZipFile(partial, "w", method, compresslevel=compression or None) as archive:
-            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), 0o644, method)
+            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), method)
             names = [f"{tree}:{item['path']}" for item in manifest["artifacts"]]
             for item, content in zip(manifest["artifacts"], trees.read_objects(repo, names), strict=True):
-                mode = 0o755 if item["mode"] == "100755" else 0o644
-                _add(archive, entry_name(item["path"]), content, mode, method)
+                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), method)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -50,7 +49,7 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
 def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method: int) -> None:
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
-    info.external_attr = (0o100000 | mode) << 16
+    info.external_attr = mode << 16
     info.compress_type = method
     archive.writestr(info, content)
 

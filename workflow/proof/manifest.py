@@ -20,8 +20,9 @@ def make_manifest(
 ) -> dict[str, Any]:
     """The manifest of a phase from its merge, validation and outcomes.
 
-    `decided` says what people decided before: `feedback` (the round that this version answers, or None) and
-    `approvals` (what opened the gate of each phase before).
+    `decided` says what people decided before: `feedback` (the round that this version answers, or None), `approvals`
+    (what opened the gate of each phase before) and `beside` (the same of the phases that this one does not build on:
+    their waivers are shown, but are not part of what is approved).
     """
     merge = files.read_json(run_dir / phase / "merge.json")
     validation = validations.read(run_dir, phase)
@@ -39,6 +40,7 @@ def make_manifest(
         "digest": files.sha256_json(subject),
         "gate": dict(gate),
         "approvals": dict(decided["approvals"]),
+        "waivers": _waivers(decided["approvals"]) + _waivers(decided["beside"]),
         "artifact_count": len(artifacts),
         "artifacts": artifacts,
         "metrics_digest": _metrics(phase, found, validation),
@@ -72,6 +74,11 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
         },
         "adoptions": [{key: item[key] for key in ("by", "tree")} for item in merge["adoptions"]],
     }
+
+
+def _waivers(approvals: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Everything that was waived in these phases: phase, item, reason, by, at."""
+    return [{"phase": name, **item, "by": entry["by"], "at": entry["at"]} for name, entry in approvals.items() for item in entry["waivers"]]
 
 
 def _feedback(answered: Mapping[str, Any] | None, tree: str) -> dict[str, Any] | None:

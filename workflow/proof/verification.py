@@ -30,6 +30,11 @@ def entry_name(path: str) -> str:
     return f"artifacts/{path}".encode("utf-8", "backslashreplace").decode()
 
 
+def entry_mode(mode: str) -> int:
+    """The mode of a file's entry in a bundle, from its mode in git; links are plain files that hold their target."""
+    return 0o100755 if mode == "100755" else 0o100644
+
+
 def verify_bundle(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The manifest of a bundle and what is wrong with it; nothing is written. Never raises for a bad bundle."""
     try:
@@ -79,6 +84,8 @@ def _entry_problems(archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
             yield f"{info.filename!r} has {info.file_size} bytes, its manifest says {item['size']}"
         elif _sha256(archive, info) != item["sha256"]:
             yield f"{info.filename!r} has other bytes than its manifest says"
+        elif info.external_attr >> 16 != entry_mode(item["mode"]):
+            yield f"{info.filename!r} has the mode {info.external_attr >> 16:o}, its manifest says {entry_mode(item['mode']):o}"
     yield from (f"{name!r} is missing" for name in listed if name not in seen)
 
 

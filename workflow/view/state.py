@@ -61,7 +61,9 @@ def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunSta
         closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
         manifest = shown(run_dir / name / "manifest.json")
         if closed:
-            phases[name] = PhaseState(name, PENDING, (_why_pending(run_dir, closed, phases),), None, "none", "", "", (), manifest)
+            waived = verdict.judge(run_dir, name, phase.gate, policy).waived if manifest else ()  # it shows, whatever is closed
+            why = (_why_pending(run_dir, closed, phases), *verdict.waived_reasons(waived))
+            phases[name] = PhaseState(name, PENDING, why, None, "none", "", "", waived, manifest)
         elif not all((run_dir / name / file).exists() for file in ("manifest.json", "REQUEST.md")):
             phases[name] = PhaseState(name, WORKING, (_why_working(run_dir, phase),), None, "none", "", "", (), None)
         else:

@@ -35,6 +35,8 @@ def show_status(run: str, record: dict[str, Any], format: str = "table") -> None
     print_rows(rows, ["phase", "state", "trust", "by", "since", "digest", "why"], "table")
     following = {phase["next"]: name for name, phase in reversed(record["phases"].items()) if phase["next"] and phase["state"] != "pending"}
     for command, name in reversed(following.items()):
+        request = record["phases"][name]["request"]
+        sys.stdout.write(f"\nread for {name}: {plain(request)}" if request else "")
         sys.stdout.write(f"\nnext for {name}: {plain(command)}\n")
 
 
