@@ -105,7 +105,12 @@ class Call:
         """How an agent's attempts are carried out, as JSON for its job."""
         forced = agent.rule in self.retried
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
+        record |= {"tree": self.settings["tree"]}
         return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
+
+    def tree_limits(self) -> str:
+        """How much the source of the run may hold, as JSON for the job that fetches it."""
+        return json.dumps(self.settings["tree"])
 
     def reached(self) -> list[Phase]:
         """The phases whose upstream gates are all open now."""

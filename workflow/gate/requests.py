@@ -15,7 +15,7 @@ from workflow.gate import feedback
 from workflow.gate.approvals import MARKER, blockers
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
-from workflow.work import processes, trees
+from workflow.work import naming, processes, trees
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
@@ -66,6 +66,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "blockers": blockers(manifest["subject"]),
         **_review(run_dir, phase, manifest, merge, command),
         "agents": [_agent(folder, outcome, command) for outcome in found],
+        "unusual": _unusual(merge, found),
         "validation": validation,
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
         "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
@@ -143,6 +144,13 @@ def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str,
         "log_path": log.as_posix(),
         "retry": command.line("--cores", "2", "--forcerun", f"{outcome['phase']}_{outcome['agent']}"),
     }
+
+
+def _unusual(merge: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Files with odd names or several names, which do not block; in the order of their paths."""
+    listed = [*merge["findings"], *(row for outcome in found if outcome["status"] == "succeeded" for row in outcome["findings"])]
+    rows = {(row["path"], row["reason"]): {"path": naming.escaped(row["path"]), "reason": row["reason"]} for row in listed}
+    return [row for _, row in sorted(rows.items())]
 
 
 def _stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:

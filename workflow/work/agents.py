@@ -15,7 +15,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import GitError, RunError
-from workflow.work import joining, journal, outcomes, processes, replies, retries, sandbox, trees
+from workflow.work import inspection, joining, journal, naming, outcomes, processes, replies, retries, sandbox, trees
 from workflow.work.journal import Attempt
 from workflow.work.runners import Runner, from_brief
 
@@ -31,6 +31,7 @@ class Policy:
     sandbox: str = "auto"
     environments: str | None = None
     force: str = ""
+    tree: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -250,15 +251,15 @@ def _settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False)
         own = next(trees.read_objects(job.repo, [f"{start_of(job, base).tree}:{replies.NAME}"]))
     answers = replies.take(tree, attempt.folder, asked, own)
     try:
-        snapshot = trees.snapshot(job.repo, base.commit, tree)
-        links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]
-        if links:
-            status, errors = "failed", [*errors, f"the agent left a git repository inside its tree: {', '.join(links[:5])}"]
-        elif status == outcomes.SUCCEEDED and snapshot == base.tree and not job.brief["allow_no_changes"]:
+        taken = inspection.take(job.repo, base.commit, tree, job.policy.tree)
+        record |= {"findings": naming.rows(taken.findings), "findings_count": len(taken.findings)}
+        if taken.tree is None:
+            status, errors = "failed", [*errors, taken.refused]
+        elif status == outcomes.SUCCEEDED and taken.tree == base.tree and not job.brief["allow_no_changes"]:
             status, errors = "no_changes", ["the program exited 0 but changed no file"]
         else:
             name = f"{job.brief['phase']}: {job.brief['agent']} (attempt {attempt.number})"
-            commit = trees.commit_tree(job.repo, snapshot, [base.commit], name, ended["ended_at"])
+            commit = trees.commit_tree(job.repo, taken.tree, [base.commit], name, ended["ended_at"])
             trees.set_ref(job.repo, f"attempts/{job.brief['phase']}/{job.brief['agent']}/{attempt.folder.name}", commit.commit)
             record |= {"tree": commit.tree, "commit": commit.commit}
     except GitError as error:
