@@ -185,12 +185,12 @@ def _ignored(repo: Path, base: str, folder: Path, paths: list[str]) -> set[str]:
     if not paths:
         return set()
     with tempfile.TemporaryDirectory() as own:
-        env = {"GIT_INDEX_FILE": str(Path(own, "index")), "GIT_LITERAL_PATHSPECS": "1", "PWD": str(folder)}
+        env = {"GIT_INDEX_FILE": str(Path(own, "index")), "PWD": str(folder)}
         trees.git("read-tree", base, repo=repo, env=env)
         words = ("-c", "core.bare=false", "--work-tree", folder, "check-ignore", "-z", "--stdin")
-        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        asked = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)  # no name begins with git's magic `:`
         said = trees.git(*words, repo=repo, env=env, ok=(0, 1), data=asked, timeout_s=trees.READING_S)
-    return set(filter(None, said.split("\0")))
+    return {path.removeprefix("./") for path in said.split("\0") if path}
 
 
 def _in_submodules(paths: list[str], folder: Path) -> list[Finding]:
