@@ -8,15 +8,16 @@ published again and nothing runs, whether it had succeeded or failed.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.errors import GitError, RunError
-from workflow.work import inspection, joining, journal, naming, outcomes, processes, replies, retries, sandbox, trees
+from workflow.work import inspection, joining, journal, leaks, naming, outcomes, processes, replies, retries, sandbox, trees
 from workflow.work.journal import Attempt
+from workflow.work.redaction import Values, declared
 from workflow.work.runners import Runner, from_brief
 
 ARGUMENT_LIMIT = 120_000
@@ -32,6 +33,7 @@ class Policy:
     environments: str | None = None
     force: str = ""
     tree: Mapping[str, Any] = field(default_factory=dict)
+    public: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class Job:
         """The run's repository."""
         return self.run_dir / "project.git"
 
+    def secrets(self) -> Values:
+        """The values of the variables that the agent's program was given, which must not be seen."""
+        return Values(declared(self.brief["runner"].get("env", ()), self.policy.public))
+
     def say(self, text: str) -> None:
         """A line of progress on standard output."""
         print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}\n", end="", flush=True)
@@ -78,7 +84,7 @@ def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str
     outcome = _outcome(job)
     result, base = outcome["result"], outcome["base"]
     diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
-    files.write_text(job.agent_dir / "changes.patch", diff)
+    files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
     files.write_json(job.agent_dir / "outcome.json", outcome)
     files.write_text(published, "")  # now a missing outcome.json was deleted by a person
     return outcome
@@ -161,6 +167,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     for earlier in journal.attempts(job.agent_dir):
         if earlier.exit is None:
             trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
+            leaks.redact_file(earlier.log, job.secrets())
     attempt = journal.begin(job.agent_dir, record)
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)
@@ -237,6 +244,7 @@ def _settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False)
     result = attempt.result
     if result is not None:
         return result["tree"] is None or trees.exists(job.repo, result["commit"])
+    leaks.redact_file(attempt.log, job.secrets())
     tree = attempt.work.absolute() / "tree"
     if not tree.is_dir() or tree.is_symlink():
         if fresh:
