@@ -37,4 +37,4 @@ rule extract_artifact:
     params:
         command=command("extract_artifact"),
     shell:
-        "exec {params.command:q} {input.bundle:q} {wildcards.path:q} {output.artifact:q} 2> {log:q}"
+        "exec {params.command:q} -- {input.bundle:q} {wildcards.path:q} {output.artifact:q} 2> {log:q}"

@@ -20,8 +20,9 @@ rule start_run:
         f"{RUN_DIR}/logs/start_run.log",
     params:
         command=command("start_run", RUN_DIR),
+        tree=CALL.tree_limits(),
     shell:
-        "exec {params.command:q} 2> {log:q}"
+        "exec {params.command:q} --tree {params.tree:q} 2> {log:q}"
 
 
 rule start_phase:

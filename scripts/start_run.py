@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -16,10 +17,11 @@ def arguments() -> argparse.Namespace:
     """The words on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("--tree", default="{}", help="JSON: max_files, max_file_bytes, max_total_bytes of a source")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard(job=True):
         options = arguments()
-        start_run(options.run_dir)
+        start_run(options.run_dir, json.loads(options.tree))

@@ -18,7 +18,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
-    parser.add_argument("--options", required=True, help="JSON: timeouts_s (check to seconds), sandbox, environments")
+    parser.add_argument("--options", required=True, help="JSON: timeouts_s (check to seconds), sandbox, environments, declared")
     return parser.parse_args()
 
 

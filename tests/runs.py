@@ -113,16 +113,25 @@ class Run:
         checks: tuple[dict[str, Any], ...] = (),
         phase: str = "plan",
         sandbox: str = "off",
+        allow: tuple[str, ...] = (),
+        declared: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
         wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
-        files.write_json(self.folder / phase / "criteria.json", {"required": required, "optional": optional, "checks": wanted})
+        criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow}
+        files.write_json(self.folder / phase / "criteria.json", criteria)
         limits = {entry["name"]: entry["timeout_s"] for entry in checks}
-        options = {"timeouts_s": limits, "sandbox": sandbox, "environments": str(Path("env").absolute())}
+        options = {"timeouts_s": limits, "sandbox": sandbox, "environments": str(Path("env").absolute()), "declared": declared}
         return validation.validate_phase(self.folder, phase, options)
 
     def show(
-        self, *names: str, phase: str = "plan", after: tuple[str, ...] = (), compression: int = 6, command: Command = COMMAND
+        self,
+        *names: str,
+        phase: str = "plan",
+        after: tuple[str, ...] = (),
+        compression: int = 6,
+        command: Command = COMMAND,
+        declared: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Ask for the review of a phase; its manifest."""
         gate = {"kind": "required", "policy": "digest"}
@@ -134,6 +143,7 @@ class Run:
             "gate": gate,
             "compression": compression,
             "command": asdict(command),
+            "declared": list(declared),
         }
         return review.request_review(self.folder, phase, options)
 

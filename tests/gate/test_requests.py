@@ -214,7 +214,7 @@ def test_names_and_words_of_agents_cannot_change_the_structure(run: Run) -> None
         odd = "mkdir -p 'q'; printf x > 'q/plain'" if log != LOG else "mkdir -p '<'; printf x > '</details>'"
         script = "; ".join(f"mkdir -p {name}.d 2>/dev/null; printf x > {name}" for name in quoted)
         run.agent("writer", f"{script}; {odd}; printf %s {shlex.quote(log)}; exit 1")
-        run.agent("other", f"echo x > keep.md; printf x > {shlex.quote('other' + names[0])}")
+        run.agent("other", f"echo x > keep.md; echo x > ./-odd.md; printf x > {shlex.quote('other' + names[0])}")
         run.merge("writer", "other")
         says = ("echo", log.splitlines()[6 if log == LOG else 0])
         run.validate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import INTAKE, ROOT, Desk, sh
+from planted import TOKENS
 
 from workflow import files
 from workflow.call import engine, opening
@@ -483,6 +485,26 @@ def store(bench: Bench) -> str:
     return environments.store(bench.policy()["environments"]).name
 
 
+def refused_tree(bench: Bench) -> str:
+    """Why a tree with three files of 100 bytes each is refused, if it is."""
+    outcome = bench.outcome(sh("for n in 1 2 3; do head -c 100 /dev/zero > $n; done"))
+    match = re.search(r"` (h[^;]*);", " ".join(outcome["errors"]))
+    return match[1] if match else ""
+
+
+def scanned(bench: Bench) -> str:
+    """What the scan finds where an agent has left a key."""
+    key = TOKENS["GitHub Token"]
+    bench.outcome(sh(f"echo {key} > local.env"))
+    bench.script("merge_phase", "plan", "writer")
+    return bench.validation()["scan"]["status"]
+
+
+def declared_names(bench: Bench) -> list[str]:
+    bench.put("runners.tool.env", ["API_URL", "API_KEY"])
+    return bench.call().declared()
+
+
 @dataclass(frozen=True)
 class Effect:
     """A key in the config file, how its effect is seen, and what is seen for some values."""
@@ -541,6 +563,11 @@ EFFECTS: dict[str, Effect] = {
     **retry_effects("retry", "retry", "writer"),
     "gate.policy": Effect("gate.policy", judged_with_another_digest, (("digest", "stale"), ("marker", "open"))),
     "sandbox": Effect("sandbox", protection, (("off", "none"), ("require", required_protection()))),
+    "tree.max_files": Effect("tree.max_files", refused_tree, ((2, "holds 3 files"), (3, ""))),
+    "tree.max_file_bytes": Effect("tree.max_file_bytes", refused_tree, ((99, "has 100 bytes"), (100, ""))),
+    "tree.max_total_bytes": Effect("tree.max_total_bytes", refused_tree, ((299, "holds 300 bytes in all"), (300, ""))),
+    "secrets.allow": Effect("secrets.allow", scanned, (([], "found"), (["*.env"], "clean"))),
+    "secrets.public": Effect("secrets.public", declared_names, (([], ["API_KEY", "API_URL"]), (["API_URL"], ["API_KEY"]))),
     "bundle.compression": Effect("bundle.compression", bundle_method, ((0, 0), (9, 8))),
     "notify": Effect("notify", told_by_notify, (([], ""), (sh('echo "$PHASEGATE_PHASE $PHASEGATE_STATE" > said.txt'), "plan waiting"))),
     "environments": Effect("environments", store, ((None, "environments"), ("/srv/venvs", "venvs"))),

@@ -14,7 +14,7 @@ from workflow.work import sandbox
 SCRIPT = """
 mkdir -p src/a/b docs/.hidden
 echo 1 > src/top.py; echo 2 > src/a/b/deep.py; echo 3 > docs/.hidden/x.md; echo 4 > .env; : > empty.md; echo 6 > Name.MD
-rm gone.md; echo changed > old.md; ln -s /etc/hostname link.md; ln -s nowhere dangling.md; echo 7 > 'odd[1].txt'
+rm gone.md; echo changed > old.md; ln -s src/top.py link.md; ln -s nowhere dangling.md; echo 7 > 'odd[1].txt'
 """
 
 
@@ -70,9 +70,12 @@ def test_the_worst_finding_decides_the_status() -> None:
     for chosen in itertools.chain.from_iterable(itertools.combinations(facts, size) for size in range(1, 4)):
         patterns = [fact for fact, _ in chosen if fact and "pattern" in fact] + [{"pattern": "f", "required": True, "found": ["f"]}]
         results = [fact for fact, _ in chosen if fact and "status" in fact]
-        assert overall(patterns, results) == max((status for _, status in chosen), key=rank.index)
-    assert overall([], []) == "pass"
-    assert overall([], [{"status": "surprising"}]) == "unknown"
+        assert overall(patterns, results, "clean") == max((status for _, status in chosen), key=rank.index)
+        for scan, status in {"found": "fail", "unknown": "unknown"}.items():
+            assert overall(patterns, results, scan) == max(status, overall(patterns, results, "clean"), key=rank.index)
+    assert overall([], [], "clean") == "pass"
+    assert overall([], [{"status": "surprising"}], "clean") == "unknown"
+    assert overall([], [], "surprising") == "unknown"
 
 
 def test_checks_pass_fail_or_are_unknown_and_each_says_how(made: Run) -> None:

@@ -75,7 +75,7 @@ def test_a_file_name_that_is_not_utf8_in_the_base_hinders_nobody(run: Run) -> No
         ("kill -KILL $$", "failed", 137, "exit code 137"),
         ("true", "no_changes", 0, "changed no file"),
         ("git init -q inner; cd inner; git -c user.name=a -c user.email=b commit -q --allow-empty -m x", "failed", 0, "inner"),
-        ("git init -q inner", "failed", 0, "cannot be read"),
+        ("git init -q inner", "failed", 0, "`inner` is a git repository inside the tree"),
     ],
 )
 def test_a_failure_is_an_outcome_that_says_why(run: Run, script: str, status: str, code: int, error: str) -> None:

@@ -16,6 +16,7 @@ from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
 from workflow.view import changes, logs, proofs, state, summary, tables
+from workflow.work.redaction import Values, declared
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def diff(call: Call) -> int:
     _require_run(call)
     phase = _phase(call, call.state().held(*verdict.HOLDING, verdict.OPEN)[-1:])
     against = call.line.choice("against", ["base", "reviewed"], "base")
-    return changes.show(call.run_dir, phase, against)
+    return changes.show(call.run_dir, phase, against, Values(declared(call.declared())))
 
 
 def log(call: Call) -> int:
@@ -86,7 +87,8 @@ def log(call: Call) -> int:
     _require_run(call)
     agents = {agent.rule: agent for agent in call.plan.agents()}
     agent = agents[call.line.choice("agent", list(agents))]
-    return logs.show(call.run_dir / agent.phase / "agents" / agent.name, call.line.flag("follow"))
+    secret = Values(declared(call.declared()))
+    return logs.show(call.run_dir / agent.phase / "agents" / agent.name, call.line.flag("follow"), secret)
 
 
 def approve(call: Call) -> int:

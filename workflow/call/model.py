@@ -73,7 +73,7 @@ class Call:
     def criteria(self, phase: str) -> str:
         """Path of a phase's criteria, likewise."""
         answered = self.rounds(phase)
-        made = briefs.criteria(self.plan.phases[phase], answered[-1]["sha256"] if answered else None)
+        made = briefs.criteria(self.plan.phases[phase], self.settings["secrets"]["allow"], answered[-1]["sha256"] if answered else None)
         return self._current(self.run_dir / phase / "criteria.json", made)
 
     def rounds(self, phase: str) -> list[dict[str, Any]]:
@@ -114,7 +114,12 @@ class Call:
         """How an agent's attempts are carried out, as JSON for its job."""
         forced = agent.rule in self.retried
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
+        record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"]}
         return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
+
+    def tree_limits(self) -> str:
+        """How much the source of the run may hold, as JSON for the job that fetches it."""
+        return json.dumps(self.settings["tree"])
 
     def reached(self) -> list[Phase]:
         """The phases whose upstream gates are all open now."""
@@ -135,7 +140,8 @@ class Call:
     def check_options(self, phase: str) -> str:
         """How a phase's checks are carried out, as JSON for its job; nothing of it changes what they show."""
         limits = {check.name: check.timeout_s for check in self.plan.phases[phase].checks}
-        return json.dumps({"timeouts_s": limits, "sandbox": self.settings["sandbox"], "environments": self.settings["environments"]})
+        record = {"timeouts_s": limits, "sandbox": self.settings["sandbox"], "environments": self.settings["environments"]}
+        return json.dumps(record | {"declared": self.declared()})
 
     def request_options(self, phase: str) -> str:
         """What the request of a phase needs to know from the plan and the settings, as JSON for its job."""
@@ -149,8 +155,14 @@ class Call:
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),
             "notify": self.settings["notify"],
+            "declared": self.declared(),
         }
         return json.dumps(record)
+
+    def declared(self) -> list[str]:
+        """The names of the variables that hold secrets: those that a runner may see, without the public ones."""
+        named = {name for runner in self.settings["runners"].values() for name in runner["env"]}
+        return sorted(named - set(self.settings["secrets"]["public"]))
 
     def first_phases(self) -> list[str]:
         """The phases that build on no other."""

@@ -151,7 +151,7 @@ def _adopt(call: Call) -> None:
     _require_open(call, phase, "adopt")
     if not (call.run_dir / phase / "manifest.json").is_file():
         raise UsageError(f"adopt: {phase} has made no request yet; run snakemake first")
-    record = adoptions.adopt(call.run_dir, phase, people.name(call.line.text("by")))
+    record = adoptions.adopt(call.run_dir, phase, people.name(call.line.text("by")), call.settings["tree"])
     print(f"phasegate: adopted {len(record['artifacts'])} changed files of {record['by']} into {phase}", file=sys.stderr)
 
 

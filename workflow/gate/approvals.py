@@ -148,4 +148,9 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
     for check in validation["checks"]:
         if check["status"] != "pass":
             found.append(Blocker(f"check:{check['name']}", f"check {check['name']} {words.get(check['status'], check['status'])}"))
+    if validation["scan"] == "unknown":
+        found.append(Blocker("secrets:scan", "the scan for secrets could not be done (unknown is not a pass)"))
+    for row in validation["secrets"]:
+        place = f"{row['path']}:{row['line']}"
+        found.append(Blocker(f"secret:{place.replace(';', '%3B')}", f"{row['place']} {place} holds a secret: {row['kind']}"))
     return found

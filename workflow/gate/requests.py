@@ -15,7 +15,8 @@ from workflow.gate import feedback
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
-from workflow.work import logs, trees
+from workflow.work import leaks, logs, naming, trees
+from workflow.work.redaction import Values
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
@@ -45,8 +46,8 @@ def ribbon(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return YELLOW if manifest["subject"]["validation"]["status"] == "partial" else GREEN
 
 
-def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: Command) -> Path:
-    """Write REQUEST.md for a manifest. `command` starts this snakemake again."""
+def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: Command, secret: Values) -> Path:
+    """Write REQUEST.md for a manifest. `command` starts this snakemake again; `secret` and tokens by shape do not appear."""
     phase = manifest["phase"]
     folder = run_dir / phase
     merge, validation = files.read_json(folder / "merge.json"), validations.read(run_dir, phase)
@@ -64,9 +65,11 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "bundle": bundle.as_posix(),
         "bundle_size": bundle.stat().st_size,
         "blockers": blockers(manifest["subject"]),
-        **_review(run_dir, phase, manifest, merge, command),
+        **_review(run_dir, phase, manifest, merge, command, secret),
         "agents": [_agent(folder, outcome, command) for outcome in found],
+        "unusual": _unusual(merge, found),
         "validation": validation,
+        "allowed": sum(row["allowed"] for row in validation["secrets"]),
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
         "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
         "stats_more": max(0, len(stats) - FIRST_CHANGES),
@@ -78,7 +81,8 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
     pages = markup.environment(TEMPLATES)
-    pages.filters.update(md=untrusted, fence=lambda text, language="": markup.fenced(markup.visible(text), language))
+    pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))
+    pages.filters["fence"] = lambda text, language="": markup.fenced(markup.visible(leaks.redact_text(text, secret)), language)
     page = pages.get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)
     return folder / "REQUEST.md"
@@ -96,7 +100,7 @@ def untrusted(text: str) -> str:
     return re.sub(r"(?i)(?<=www)\.|:(?=//)", r"\\\g<0>", plain).replace("\\@", "@<!-- -->")
 
 
-def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command) -> dict[str, Any]:
+def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command, secret: Values) -> dict[str, Any]:
     """What the page says about decisions: the feedback that it answers, what was approved before, the commands."""
     answered = feedback.rounds(run_dir, phase)
     wrong = blockers(manifest["subject"])
@@ -116,7 +120,8 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         values["answers"] = [_answer(item, merge["agents"], last["agents"], run_dir / phase) for item in last["items"]]
         values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
         patch = trees.patch(repo, old, new)
-        values["patch"], values["patch_cut"] = patch[:PATCH_LIMIT], len(patch) > PATCH_LIMIT
+        shown = leaks.redact_text(patch[: 2 * PATCH_LIMIT], secret)  # before it is cut: half a secret has no shape
+        values["patch"], values["patch_cut"] = shown[:PATCH_LIMIT], len(patch) > PATCH_LIMIT
         values["since_more"] = max(0, len(trees.diffstat(repo, old, new)) - FIRST_CHANGES)
         values["diff_reviewed"] = command.line("diff", config=(f"phase={phase}", "against=reviewed"))
     return values
@@ -142,6 +147,13 @@ def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str,
         "log_path": log.as_posix(),
         "retry": command.line("--cores", "2", "--forcerun", f"{outcome['phase']}_{outcome['agent']}"),
     }
+
+
+def _unusual(merge: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Files with odd names or several names, which do not block; in the order of their paths."""
+    listed = [*merge["findings"], *(row for outcome in found if outcome["status"] == "succeeded" for row in outcome["findings"])]
+    rows = {(row["path"], row["reason"]): {"path": naming.escaped(row["path"]), "reason": row["reason"]} for row in listed}
+    return [row for _, row in sorted(rows.items())]
 
 
 def _stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:

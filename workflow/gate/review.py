@@ -9,13 +9,15 @@ from workflow import files
 from workflow.gate import feedback, history, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.proof import bundles, manifest
+from workflow.work.redaction import Values, declared
 
 
 def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
     """Write the four files that a person decides on; returns the manifest. What is shown is what is bound.
 
     `options`: agents and after (names), gates (of all phases before), beside (gates of phases that this one does not
-    build on), gate (policy and kind), compression (0 to 9), command (how snakemake is started again, for the page).
+    build on), gate (policy and kind), compression (0 to 9), command (how snakemake is started again, for the page),
+    declared (names of variables that hold secrets).
     """
     answered, policy = feedback.rounds(run_dir, phase), options["gate"]["policy"]
     decided = {
@@ -27,7 +29,7 @@ def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
     files.write_json(run_dir / phase / "manifest.json", made)
     files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")
-    requests.write_request(run_dir, made, bundle, Command(**options["command"]))
+    requests.write_request(run_dir, made, bundle, Command(**options["command"]), Values(declared(options["declared"])))
     history.record_shown(run_dir, phase, made["digest"])
     if answered:
         feedback.mark_answered(run_dir, phase, answered[-1]["sha256"])

@@ -95,10 +95,11 @@ def _found(phase: Phase, run_dir: Path) -> dict[str, Any]:
     return {"phase": phase.name, "checks": list(rows.values())}
 
 
-def criteria(phase: Phase, answers: str | None = None) -> dict[str, Any]:
+def criteria(phase: Phase, allow: Iterable[str] = (), answers: str | None = None) -> dict[str, Any]:
     """What a phase's result is held against; an input of its validation, written only when its bytes change.
 
-    `answers` is the sha256 of the feedback that the result answers: checks run again for each round.
+    `allow` are globs of files in which the scan for secrets may find something; `answers` is the sha256 of the
+    feedback that the result answers: checks run again for each round.
     """
     checks = [
         {
@@ -113,5 +114,6 @@ def criteria(phase: Phase, answers: str | None = None) -> dict[str, Any]:
         "required": list(phase.required),
         "optional": list(phase.optional),
         "checks": checks,
+        "allow": list(allow),
         "answers": answers,
     }

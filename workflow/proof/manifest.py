@@ -49,7 +49,7 @@ def make_manifest(
 
 
 def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation: Any, found: list[dict[str, Any]]) -> dict[str, Any]:
-    kept = ("path", "sha256", "size", "mode")
+    kept, located = ("path", "sha256", "size", "mode"), ("place", "path", "line", "kind")
     return {
         "schema": 1,
         "run": run_dir.name,
@@ -71,6 +71,8 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
                 {"pattern": row["pattern"], "required": row["required"], "found": row["found"]} for row in validation["artifacts"]
             ],
             "checks": [{key: row[key] for key in ("name", "command", "status", "exit_code")} for row in validation["checks"]],
+            "scan": validation["scan"]["status"],
+            "secrets": [{key: row[key] for key in located} for row in validation["secrets"] if not row["allowed"]],
         },
         "adoptions": [{key: item[key] for key in ("by", "tree")} for item in merge["adoptions"]],
     }

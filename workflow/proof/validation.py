@@ -1,7 +1,8 @@
-"""Validation: does a phase's merged result hold what was asked for? Artifacts by pattern, checks by running them.
+"""Validation: does a phase's merged result hold what was asked for, and nothing secret?
 
-Statuses of a phase: pass; partial (an optional artifact is missing); fail (a required artifact is missing, a
-check failed); unknown (a check could not run). Worst first: fail, unknown, partial, pass.
+Artifacts by pattern, checks by running them, secrets by a scan. Statuses of a phase: pass; partial (an optional
+artifact is missing); fail (a required artifact is missing, a check failed, a secret was found); unknown (a check or the
+scan could not run). Worst first: fail, unknown, partial, pass.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.proof import checks
+from workflow.proof import checks, exposure
 
 
 def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
     """Hold the merged result of a phase against its criteria.json and write validation.json.
 
-    `options`: timeouts_s (check to seconds), sandbox, environments.
+    `options`: timeouts_s (check to seconds), sandbox, environments, declared (names of variables that hold secrets).
     """
     merge = files.read_json(run_dir / phase / "merge.json")
     criteria = files.read_json(run_dir / phase / "criteria.json")
@@ -24,21 +25,24 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
     results = checks.run_all(run_dir, phase, merge["commit"], criteria["checks"], options)
+    scanned = exposure.scan_phase(run_dir, merge, options["declared"], criteria["allow"], results["checks"])
+    exposure.clean_checks(run_dir, results, options["declared"])
     record = {
         "phase": phase,
         "tree": merge["tree"],
-        "status": overall(patterns, results["checks"]),
+        "status": overall(patterns, results["checks"], scanned["scan"]["status"]),
         "artifacts": patterns,
         "artifacts_found": sorted({path for row in patterns for path in row["found"]}),
         "artifacts_missing": [row["pattern"] for row in patterns if not row["found"]],
         **results,
+        **scanned,
     }
     files.write_json(run_dir / phase / "validation.json", record)
     return record
 
 
 def read(run_dir: Path, phase: str) -> dict[str, Any]:
-    """validation.json held against criteria.json: a check without a result is unknown, a pattern without one has found nothing."""
+    """validation.json held against criteria.json: a check or scan without a result is unknown, a pattern has found nothing."""
     record = files.read_json(run_dir / phase / "validation.json")
     criteria = files.read_json(run_dir / phase / "criteria.json")
     rows = {row["name"]: row for row in record["checks"]}
@@ -46,8 +50,10 @@ def read(run_dir: Path, phase: str) -> dict[str, Any]:
     known = {(row["pattern"], row["required"]): row for row in record["artifacts"]}
     wanted = [(pattern, True) for pattern in criteria["required"]] + [(pattern, False) for pattern in criteria["optional"]]
     patterns = [known.get((name, must)) or {"pattern": name, "required": must, "found": []} for name, must in wanted]
-    held = {"checks": checked, "artifacts": patterns, "status": overall(patterns, checked)}
-    return record | held | {"artifacts_missing": [row["pattern"] for row in patterns if not row["found"]]}
+    scan = record.get("scan") or {"status": exposure.UNKNOWN, "reason": "there is no result of it", "scanner": None, "cut": []}
+    held = {"checks": checked, "artifacts": patterns, "scan": scan, "secrets": record.get("secrets", [])}
+    missing = [row["pattern"] for row in patterns if not row["found"]]
+    return record | held | {"status": overall(patterns, checked, scan["status"]), "artifacts_missing": missing}
 
 
 def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
@@ -59,12 +65,12 @@ def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any
     return {"pattern": pattern, "required": required, "found": found}
 
 
-def overall(patterns: list[dict[str, Any]], results: list[dict[str, Any]]) -> str:
-    """The status of the phase from its patterns and checks."""
+def overall(patterns: list[dict[str, Any]], results: list[dict[str, Any]], scan: str) -> str:
+    """The status of the phase from its patterns, its checks and the scan for secrets."""
     missing = {row["required"] for row in patterns if not row["found"]}
     states = {row["status"] for row in results}
-    if True in missing or "fail" in states:
+    if True in missing or "fail" in states or scan == exposure.FOUND:
         return "fail"
-    if states - {"pass", "fail"}:
+    if states - {"pass", "fail"} or scan != exposure.CLEAN:
         return "unknown"
     return "partial" if missing else "pass"

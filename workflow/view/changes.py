@@ -1,8 +1,9 @@
-"""`diff`: the change of a phase, with git's colours and a pager on a terminal."""
+"""`diff`: the change of a phase, with git's colours and a pager on a terminal, and without the secrets in it."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import feedback
-from workflow.work import trees
+from workflow.work import leaks, trees
+from workflow.work.redaction import Values
 
 
-def show(run_dir: Path, phase: str, against: str) -> int:
+def show(run_dir: Path, phase: str, against: str, secret: Values) -> int:
     """Show what a phase changed since its base, or since it was last reviewed. UsageError where there is nothing yet."""
     merge = files.try_read_json(run_dir / phase / "merge.json")
     if merge is None:
@@ -28,8 +30,22 @@ def show(run_dir: Path, phase: str, against: str) -> int:
     colour = "always" if terminal and "NO_COLOR" not in os.environ else "never"
     options = ["--stat", "-p", f"--color={colour}", "--no-ext-diff", "--no-textconv", "--find-renames"]
     command = ["git", *trees.QUIET, "--git-dir", str(run_dir / "project.git"), "diff", *options, old, merge["commit"]]
-    env = trees.environment()
-    if terminal:
-        command.insert(1, "--paginate")
-        env |= {"LESS": os.environ.get("LESS", "FRX"), "GIT_PAGER": os.environ.get("PAGER", "less")}
-    return subprocess.run(command, env=env, check=False).returncode
+    done = subprocess.run(command, env=trees.environment(), stdout=subprocess.PIPE, check=False)
+    shown = leaks.redact(done.stdout, secret)
+    sys.stdout.flush()
+    if terminal and _paged(shown):
+        return done.returncode
+    sys.stdout.buffer.write(shown)
+    sys.stdout.flush()
+    return done.returncode
+
+
+def _paged(content: bytes) -> bool:
+    """Show text in the user's pager; False where there is none."""
+    words = shlex.split(os.environ.get("PAGER", "less"))
+    env = os.environ | {"LESS": os.environ.get("LESS", "FRX")}
+    try:
+        subprocess.run(words, input=content, env=env, check=False)
+    except OSError:
+        return False
+    return True

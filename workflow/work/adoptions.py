@@ -6,12 +6,13 @@ after the agents' commits, three-way over that recorded base. Deleting the file 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.errors import UsageError
-from workflow.work import joining, trees
+from workflow.work import inspection, joining, naming, trees
 
 
 def read_all(run_dir: Path, phase: str) -> list[dict[str, Any]]:
@@ -24,11 +25,11 @@ def paths(run_dir: Path, phase: str) -> list[Path]:
     return sorted((run_dir / phase / "adoptions").glob("[0-9][0-9][0-9].json"))
 
 
-def adopt(run_dir: Path, phase: str, by: str) -> dict[str, Any]:
+def adopt(run_dir: Path, phase: str, by: str, limits: Mapping[str, Any]) -> dict[str, Any]:
     """Take the commits that a person made in `project/` since it was last shown into `phase`.
 
     Afterwards they are in `project.git` and stand in a new file of `adoptions/`. UsageError where there is nothing to
-    adopt, or edits are not committed.
+    adopt, edits are not committed, or they hold what no agent may bring in either.
     """
     project, repo = run_dir / "project", run_dir / "project.git"
     own = project / ".git"
@@ -41,7 +42,12 @@ def adopt(run_dir: Path, phase: str, by: str) -> dict[str, Any]:
         raise UsageError(f"{project}: holds no commit of yours; edit, commit, then adopt")
     earlier = paths(run_dir, phase)
     number = int(earlier[-1].stem) + 1 if earlier else 1
-    trees.git("fetch", "--quiet", "--no-tags", "--", project.absolute(), f"+HEAD:refs/adoptions/{phase}/{number:03d}", repo=repo)
+    ref = f"refs/adoptions/{phase}/{number:03d}"
+    trees.git("fetch", "--quiet", "--no-tags", "--", project.absolute(), f"+HEAD:{ref}", repo=repo)
+    refused = inspection.judge_changes(repo, trees.changes(repo, shown.commit, head.commit), limits)
+    if refused:
+        trees.git("update-ref", "-d", ref, repo=repo)
+        raise UsageError(f"{project}: your commit is refused: {naming.summary(refused)}; mend it there, commit, then adopt")
     changed = joining.described(repo, shown.commit, head.commit)
     record = {
         "kind": "human",

@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow import files
 from workflow.markup import plain
-from workflow.work import attempts, joining, journal, outcomes, settling, trees
+from workflow.work import attempts, joining, journal, leaks, outcomes, settling, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
 
@@ -29,7 +29,7 @@ def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str
     outcome = _outcome(job)
     result, base = outcome["result"], outcome["base"]
     diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
-    files.write_text(job.agent_dir / "changes.patch", diff)
+    files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
     files.write_json(job.agent_dir / "outcome.json", outcome)
     files.write_text(published, "")  # now a missing outcome.json was deleted by a person
     return outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import journal, processes, retries, sandbox, settling, slots, trees
+from workflow.work import journal, leaks, processes, retries, sandbox, settling, slots, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
 from workflow.work.runners import Runner, from_brief
@@ -59,6 +59,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     for earlier in journal.attempts(job.agent_dir):
         if earlier.exit is None:
             trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
+            leaks.redact_file(earlier.log, job.secrets())
     attempt = journal.begin(job.agent_dir, record)
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)

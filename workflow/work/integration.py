@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import intake as intakes
-from workflow.work import adoptions, joining, outcomes, trees
+from workflow.work import adoptions, inspection, joining, naming, outcomes, trees
 
 START_DATE = "2000-01-01T00:00:00Z"
 
 
-def start_run(run_dir: Path) -> dict[str, Any]:
+def start_run(run_dir: Path, limits: Mapping[str, Any]) -> dict[str, Any]:
     """Make `project.git` (empty, or from `project.source`) and write start.json: the commit that the run starts from.
 
-    A source is fetched once and only read; when start.json is lost, the commit that was fetched is used again.
+    A source is fetched once and only read; when start.json is lost, the commit that was fetched is used again. RunError
+    for a source that holds more than `limits` (the setting `tree`) allow, or links that lead out of it.
     """
     project = intakes.read_frozen(run_dir / "intake.yaml")["project"]
     repo = run_dir / "project.git"
@@ -26,8 +28,12 @@ def start_run(run_dir: Path) -> dict[str, Any]:
         start = trees.resolve(repo, "refs/phasegate/start")
     elif project["source"]:
         start = trees.import_source(repo, project["source"], project["ref"])
+        changes = trees.changes(repo, trees.empty(repo), start.commit)
+        refused = inspection.judge_changes(repo, changes, limits, submodules=True)
+        if refused:
+            raise RunError(f"project.source {project['source']} is refused: {naming.summary(refused)}")
     else:
-        start = trees.commit_tree(repo, trees.git("mktree", repo=repo).strip(), [], f"start of {run_dir.name}", START_DATE)
+        start = trees.commit_tree(repo, trees.empty(repo), [], f"start of {run_dir.name}", START_DATE)
     trees.set_ref(repo, "phasegate/start", start.commit)
     record = {"commit": start.commit, "tree": start.tree, "source": project["source"], "ref": project["ref"]}
     files.write_json(run_dir / "start.json", record)
@@ -97,6 +103,8 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
             now = theirs
         else:  # only the edit is taken: what it was made on may hold later phases, and older work of agents
             now = trees.commit_tree(repo, merged.tree, [now.commit], f"{phase}: commit of {item['by']}", item["at"])
+    changes = joining.described(repo, start.commit, now.commit)
+    added = {item["path"] for item in changes if item["change"] == "added"}
     merge = {
         "phase": phase,
         "status": "conflict" if conflicts else "merged",
@@ -106,7 +114,8 @@ def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
         "agents": rows,
         "adoptions": adopted,
         "conflicts": conflicts,
-        "changes": joining.described(repo, start.commit, now.commit),
+        "changes": changes,
+        "findings": naming.rows(naming.findings(added, trees.files(repo, now.commit))),
     }
     trees.set_ref(repo, f"phases/{phase}", now.commit)
     files.write_json(run_dir / phase / "merge.json", merge)

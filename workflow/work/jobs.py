@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.work import joining, trees
+from workflow.work.redaction import Values, declared
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Policy:
     sandbox: str = "auto"
     environments: str | None = None
     force: str = ""
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    public: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Job:
     def repo(self) -> Path:
         """The run's repository."""
         return self.run_dir / "project.git"
+
+    def secrets(self) -> Values:
+        """The values of the variables that the agent's program was given, which must not be seen."""
+        return Values(declared(self.brief["runner"].get("env", ()), self.policy.public))
 
     def say(self, text: str) -> None:
         """A line of progress on standard output."""

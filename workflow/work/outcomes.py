@@ -43,6 +43,8 @@ def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Com
         "usage": dict(UNKNOWN_USAGE),
         "sandbox": None,
         "feedback": [],
+        "findings": [],
+        "findings_count": 0,
         "log": None,
         "again": False,
     }
@@ -67,6 +69,8 @@ def from_attempt(
         "deleted": [item["path"] for item in changed if item["change"] == "deleted"],
         "sandbox": began.get("sandbox"),
         "feedback": settled.get("feedback", []),
+        "findings": settled.get("findings", []),
+        "findings_count": settled.get("findings_count", 0),
         "log": f"attempts/{attempt.folder.name}/output.log",
         "again": not ended.get("started", True),
     }

@@ -6,6 +6,7 @@ that it is no part of the project and parallel agents do not collide in it.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ def take(tree: Path, attempt_dir: Path, asked: list[dict[str, str]], own: bytes 
     path, kept = tree / NAME, attempt_dir / NAME
     if not asked:
         return []
-    if path.is_file() and not path.is_symlink() and path.stat().st_size <= LIMIT and path.read_bytes() != own:
-        files.write_bytes(kept, path.read_bytes())
-        path.unlink()
-        if own is not None:
-            path.write_bytes(own)
+    with contextlib.suppress(PermissionError):  # the agent shut its own tree, which is found right after this
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= LIMIT and path.read_bytes() != own:
+            files.write_bytes(kept, path.read_bytes())
+            path.unlink()
+            if own is not None:
+                path.write_bytes(own)
     found = files.try_read_json(kept)
     ids = {item["id"] for item in asked}
     entries: list[Any] = found if isinstance(found, list) else []

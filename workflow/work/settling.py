@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import GitError
-from workflow.work import journal, keeper, outcomes, replies, retries, trees
+from workflow.work import inspection, journal, keeper, leaks, naming, outcomes, replies, retries, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
 from workflow.work.runners import from_brief
@@ -27,6 +27,7 @@ def settle(job: Job, attempt: Attempt, base: trees.Commit, fresh: bool = False) 
     if attempt.result is not None:
         trees.remove(attempt.work)  # the supervisor may have been killed before it could
         return attempt.result["tree"] is None or trees.exists(job.repo, attempt.result["commit"])
+    leaks.redact_file(attempt.log, job.secrets())
     ended = attempt.exit or {}
     tree = attempt.work.absolute() / "tree"
     found = NOTHING | {"killed": ended.get("killed", []), "runner_version": from_brief(job.brief["runner"]).version}
@@ -45,18 +46,17 @@ def _read_tree(job: Job, attempt: Attempt, base: trees.Commit, tree: Path) -> di
     """Status, errors, commit and answers of an attempt whose tree is there."""
     ended = attempt.exit or {}
     status, errors = judge(ended, job.policy.timeout_s)
-    answers = {"feedback": _answers(job, attempt, base, tree)}
+    answers: dict[str, Any] = {"feedback": _answers(job, attempt, base, tree)}
     try:
-        snapshot = trees.snapshot(job.repo, base.commit, tree)
-        links = [change.path for change in trees.changes(job.repo, base.commit, snapshot) if change.mode == "160000"]
+        taken = inspection.take(job.repo, base.commit, tree, job.policy.tree)
     except GitError as error:
         return answers | {"status": "failed", "errors": [*errors, f"the agent's tree cannot be read: {error}"]}
-    if links:
-        inside = f"the agent left a git repository inside its tree: {', '.join(links[:5])}"
-        return answers | {"status": "failed", "errors": [*errors, inside]}
-    if status == outcomes.SUCCEEDED and snapshot == base.tree and not job.brief["allow_no_changes"]:
+    answers |= {"findings": naming.rows(taken.findings), "findings_count": len(taken.findings)}
+    if taken.tree is None:
+        return answers | {"status": "failed", "errors": [*errors, taken.refused]}
+    if status == outcomes.SUCCEEDED and taken.tree == base.tree and not job.brief["allow_no_changes"]:
         return answers | {"status": "no_changes", "errors": ["the program exited 0 but changed no file"]}
-    commit = trees.commit_tree(job.repo, snapshot, [base.commit], attempt_name(job, attempt), ended["ended_at"])
+    commit = trees.commit_tree(job.repo, taken.tree, [base.commit], attempt_name(job, attempt), ended["ended_at"])
     trees.set_ref(job.repo, f"attempts/{job.brief['phase']}/{job.brief['agent']}/{attempt.folder.name}", commit.commit)
     return answers | {"status": status, "errors": errors, "tree": commit.tree, "commit": commit.commit}
 

@@ -10,10 +10,9 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,8 @@ QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "c
          "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0",
          "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
 OLDEST = (2, 38)
+SUBMODULE = "160000"
+READING_S = 600.0  # for git to read an agent's tree, whose patterns and contents are the agent's
 
 
 @dataclass(frozen=True)
@@ -76,23 +77,31 @@ def git(
     env: Mapping[str, str] | None = None,
     ok: tuple[int, ...] = (0,),
     data: bytes | None = None,
+    timeout_s: float | None = None,
 ) -> str:
-    """Run git and return what it prints. GitError with git's last words for any other exit code than `ok`."""
+    """Run git and return what it prints. GitError with git's last words for any other exit code than `ok`, or after `timeout_s`."""
     place = ["--git-dir", str(repo)] if repo else []
     command = ["git", *QUIET, *place, *map(str, words)]
     try:
         done = subprocess.run(
-            command, input=data if data is not None else b"", capture_output=True, env=environment() | dict(env or {}), check=False
+            command, input=data or b"", capture_output=True, env=environment() | dict(env or {}), check=False, timeout=timeout_s
         )
     except FileNotFoundError as error:
         raise GitError("git is not installed; install git >= 2.38") from error
+    except subprocess.TimeoutExpired as error:
+        raise GitError(f"git {_verb(words)} was stopped after {timeout_s:g} s") from error
     if done.returncode not in ok:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         first = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
         if any(os.strerror(number) in line for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO) for line in said):
-            raise StorageError(f"git {words[0]}: {first}; mend that, then run the same command again")
-        raise GitError(f"git {words[0]} failed (exit code {done.returncode}): {first}")
+            raise StorageError(f"git {_verb(words)}: {first}; mend that, then run the same command again")
+        raise GitError(f"git {_verb(words)} failed (exit code {done.returncode}): {first}")
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _verb(words: Iterable[str | Path]) -> str:
+    """The command among the words for git, after the options before it."""
+    return next((str(word) for word in words if re.fullmatch("[a-z][a-z-]+|--version", str(word))), "")
 
 
 def require_git() -> None:
@@ -100,6 +109,11 @@ def require_git() -> None:
     match = re.search(r"(\d+)\.(\d+)", git("--version"))
     if not match or (int(match[1]), int(match[2])) < OLDEST:
         raise GitError(f"git {match[0] if match else '?'} is too old; install git >= 2.38")
+
+
+def empty(repo: Path) -> str:
+    """The id of the tree that holds nothing."""
+    return git("mktree", repo=repo).strip()
 
 
 def create(repo: Path) -> None:
@@ -182,7 +196,8 @@ def snapshot(repo: Path, base: str, folder: Path) -> str:
     with tempfile.TemporaryDirectory() as own:
         env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
         git("read-tree", base, repo=repo, env=env)
-        git("-c", "core.bare=false", "--work-tree", folder, "add", "--all", "--", ".", repo=repo, env=env | {"PWD": str(folder)})
+        words = ("-c", "core.bare=false", "--work-tree", folder, "add", "--all", "--", ".")
+        git(*words, repo=repo, env=env | {"PWD": str(folder)}, timeout_s=READING_S)
         return git("write-tree", repo=repo, env=env).strip()
 
 
@@ -234,6 +249,12 @@ def files(repo: Path, commit: str) -> list[str]:
     return [path for path in git("ls-tree", "-r", "-z", "--name-only", commit, repo=repo).split("\0") if path]
 
 
+def entries(repo: Path, commit: str) -> list[tuple[str, str]]:
+    """(mode, path) of everything in a commit, sorted by path: files, links, submodules."""
+    listed = git("ls-tree", "-r", "-z", "--full-tree", commit, repo=repo).split("\0")
+    return [(head.split(" ", 1)[0], path) for head, _, path in (line.partition("\t") for line in listed if line)]
+
+
 def read_file(repo: Path, commit: str, path: str) -> bytes:
     """The bytes of one file in a commit. GitError where there is none."""
     return next(read_objects(repo, [f"{commit}:{path}"]))
@@ -277,15 +298,29 @@ def _merge_tree(repo: Path, left: str, right: str) -> Merge:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder that an agent may have made hard to remove; nothing that a link names is followed."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-        return
-    if not folder.exists():
+    """Remove a folder, however deep, that an agent may have made hard to remove; nothing that a link names is followed.
+
+    Every folder below is moved to the top and emptied there, so that no path grows long.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
         return
     folder.chmod(0o700)
-    for inside, names, _ in os.walk(folder):
-        for path in (os.path.join(inside, name) for name in names):
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)  # before os.walk enters it
-    shutil.rmtree(folder)
+    waiting, moved = [folder], 0
+    unused = f".removed-{os.urandom(8).hex()}"
+    while waiting:
+        here = waiting.pop()
+        with os.scandir(here) as found:
+            inside = list(found)
+        for entry in inside:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+                continue
+            os.chmod(entry.path, 0o700)  # moving a folder writes in it
+            moved += 1
+            goal = folder / f"{unused}-{moved}"
+            os.rename(entry.path, goal)
+            waiting.append(goal)
+        if here != folder:
+            here.rmdir()
+    folder.rmdir()
