@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.markup import plain
 from workflow.work import attempts, joining, journal, leaks, outcomes, settling, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
@@ -46,25 +45,23 @@ def _outcome(job: Job) -> dict[str, Any]:
         return outcomes.blank(job.brief, "conflict", [conflict], None)
     key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": base.tree})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
-    if attempt is not None and settling.settle(job, attempt, base) and not attempts.has_tries_left(job, attempt, key):
+    if attempt is not None and settling.settle(job, attempt, base) and attempts.is_final(job, attempt, key):
         journal.conclude(attempt)
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
-    else:
+        return publish(job, attempt, base)
+    try:
         attempt = attempts.make(job, base, key, [told(parent) for parent in parents])
-        job.say(_ended_in_words(attempt))
+    except attempts.OverBudget as spent:
+        job.say(f"does not start: {spent}")
+        return outcomes.blank(job.brief, "over_budget", [str(spent)], base) | outcomes.made(job.agent_dir)
+    job.say(settling.in_words(attempt))
     return publish(job, attempt, base)
 
 
-def _ended_in_words(attempt: Attempt) -> str:
-    settled, ended = attempt.result or {}, attempt.exit or {}
-    why = f": {plain(settled['errors'][0])}" if settled["errors"] else ""
-    return f"{settled['status'].replace('_', ' ')} ({ended['duration_s']:.1f} s){why}"
-
-
 def _ended_as(status: str) -> str:
-    return {"timed_out": "timed out", "no_changes": "changed nothing", "skipped": "was skipped", "conflict": "met a conflict"}.get(
-        status, status
-    )
+    words = {"timed_out": "timed out", "no_changes": "changed nothing", "skipped": "was skipped", "conflict": "met a conflict"}
+    words |= {"parked": "is parked", "over_budget": "is over its budget"}
+    return words.get(status, status)
 
 
 def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import joining, trees
+from workflow.work import joining, spending, trees
 from workflow.work.redaction import Values, declared
 
 
@@ -25,6 +25,12 @@ class Policy:
     force: str = ""
     tree: Mapping[str, Any] = field(default_factory=dict)
     public: Sequence[str] = ()
+    budgets: Sequence[Mapping[str, Any]] = ()
+    versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def limits(self, phase: str, agent: str) -> list[spending.Limit]:
+        """The budgets that what this agent uses counts against."""
+        return [limit for limit in spending.limits(self.budgets) if limit.counts(phase, agent)]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,12 @@ class Job:
 
     def secrets(self) -> Values:
         """The values of the variables that the agent's program was given, which must not be seen."""
-        return Values(declared(self.brief["runner"].get("env", ()), self.policy.public))
+        names = [word for entry in (self.brief["runner"], *self.brief["fallbacks"]) for word in entry.get("env", ())]
+        return Values(declared((word for word in names if "=" not in word), self.policy.public))
+
+    def limits(self) -> list[spending.Limit]:
+        """The budgets that this agent counts against."""
+        return self.policy.limits(self.brief["phase"], self.brief["agent"])
 
     def say(self, text: str) -> None:
         """A line of progress on standard output."""

@@ -1,8 +1,8 @@
 """Outcomes: `outcome.json`, what came of an agent's work, success or not.
 
-Statuses: succeeded, failed, timed_out, no_changes, skipped, conflict. `errors` is never empty unless the agent
-succeeded. `again`: its program could not be started, so that nothing was paid, and the next run tries again by itself.
-What is not known is null.
+Statuses: succeeded, failed, timed_out, no_changes, skipped, conflict, parked (out of quota, neither failed nor done),
+over_budget. `errors` is never empty unless the agent succeeded. `again`: the next run tries again by itself, because its
+program could not be started or is parked. `usage` is the sum over all attempts. What is not known is null.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import journal, trees
+from workflow.work import journal, spending, trees
 from workflow.work.journal import Attempt
 
 SUCCEEDED = "succeeded"
-UNKNOWN_USAGE = {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+SUMS = ("input_tokens", "output_tokens", "cached_tokens", "cost_usd", "model_calls")
+UNKNOWN_USAGE: dict[str, Any] = dict.fromkeys(SUMS) | {"estimated": False}
 
 
 def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Commit | None) -> dict[str, Any]:
@@ -55,14 +56,14 @@ def from_attempt(
 ) -> dict[str, Any]:
     """The outcome that a settled attempt stands for, re-based on `base`."""
     settled, ended, began = attempt.result or {}, attempt.exit or {}, attempt.begin
-    tries = [summary(other) for other in journal.attempts(agent_dir) if other.number <= attempt.number]
+    model = (settled.get("usage") or {}).get("model") or began.get("model")
     return blank(brief, settled["status"], settled["errors"], base) | {
+        **made(agent_dir, attempt.number),
         "exit_code": ended["exit_code"],
-        "attempts": tries,
         "started_at": began["started_at"],
         "ended_at": ended["ended_at"],
         "duration_s": round(ended["duration_s"], 3),
-        "runner": {"name": brief["runner"]["name"], "version": settled.get("runner_version"), "model": None},
+        "runner": {"name": began.get("runner", brief["runner"]["name"]), "version": began.get("version"), "model": model},
         "prompt_sha256": began.get("prompt_sha256"),
         "result": {"commit": result.commit, "tree": result.tree},
         "artifacts": [item for item in changed if item["change"] != "deleted"],
@@ -72,8 +73,24 @@ def from_attempt(
         "findings": settled.get("findings", []),
         "findings_count": settled.get("findings_count", 0),
         "log": f"attempts/{attempt.folder.name}/output.log",
-        "again": not ended.get("started", True),
+        "again": settled["status"] == "parked" or not ended.get("started", True),
     }
+
+
+def made(agent_dir: Path, last: int | None = None) -> dict[str, Any]:
+    """The attempts that an agent has made (up to number `last`), and what they have used together."""
+    tries = [attempt for attempt in journal.attempts(agent_dir) if last is None or attempt.number <= last]
+    return {"attempts": [summary(attempt) for attempt in tries], "usage": usage_of(tries)}
+
+
+def usage_of(tries: list[Attempt]) -> dict[str, Any]:
+    """The sums over attempts; null where one of them that ran did not say."""
+    ran = [files.try_read_json(attempt.folder / spending.USAGE) or {} for attempt in tries if (attempt.exit or {}).get("started", True)]
+    found = dict(UNKNOWN_USAGE)
+    for name in SUMS if ran else ():
+        values = [used.get(name) for used in ran]
+        found[name] = None if None in values else sum(value for value in values if value is not None)
+    return found | {"estimated": any(used.get("estimated") for used in ran)}
 
 
 def summary(attempt: Attempt) -> dict[str, Any]:
@@ -86,6 +103,8 @@ def summary(attempt: Attempt) -> dict[str, Any]:
         "started_at": began.get("started_at"),
         "ended_at": ended.get("ended_at"),
         "duration_s": round(ended["duration_s"], 3) if "duration_s" in ended else None,
+        "runner": began.get("runner"),
+        "error": next(iter(settled.get("errors") or []), None),
         "retryable": settled.get("retryable"),
         "killed": settled.get("killed", []),
     }

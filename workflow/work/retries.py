@@ -10,9 +10,16 @@ from typing import Any
 from workflow.work import logs
 
 
-def retryable(status: str, ended: Mapping[str, Any], log: Path, policy: Mapping[str, Any]) -> bool:
-    """Whether a failed attempt is worth repeating: by its exit code, or by a message at the end of its log."""
-    if status != "failed" or not ended.get("exit_code"):
+def retryable(found: Mapping[str, Any], ended: Mapping[str, Any], log: Path, policy: Mapping[str, Any]) -> bool:
+    """Whether an attempt with this result and end is worth repeating.
+
+    By what its events say (a rate limit, a server's fault, a cut line; never a wrong key or a bad request), else by its
+    exit code or a message at the end of its log.
+    """
+    problem = (found.get("problem") or {}).get("kind")
+    if found.get("status") == "parked" or (found.get("status") == "failed" and problem in ("server", "cut")):
+        return True
+    if found.get("status") != "failed" or problem in ("auth", "bad_request", "refused") or not ended.get("exit_code"):
         return False
     said = logs.log_end(log).lower()
     return ended["exit_code"] in policy.get("exit_codes", ()) or any(text.lower() in said for text in policy.get("messages", ()))

@@ -69,15 +69,45 @@ def environment(room: Room, allowed: Iterable[str], more: Mapping[str, str]) -> 
     return kept | {"HOME": str(room.home), "TMPDIR": str(room.tmp), "GIT_CONFIG_NOSYSTEM": "1"} | dict(more)
 
 
-def wrap(protection: str, command: Sequence[str], room: Room, workdir: Path, reads: Iterable[Path], path: str) -> list[str]:
+@dataclass(frozen=True)
+class Walls:
+    """What stands around a program: the protection, its room, what it may read and share, whether it reaches a network."""
+
+    protection: str
+    room: Room
+    reads: tuple[Path, ...] = ()
+    shared: tuple[Path, ...] = ()
+    network: bool = True
+
+    def around(self, command: Sequence[str], workdir: Path, path: str) -> list[str]:
+        """`command` as it must be started to run inside; see `wrap`."""
+        return wrap(self.protection, command, self.room, workdir, self.reads, path, self.shared, self.network)
+
+
+def closes_network(protection: str) -> bool:
+    """Whether `network: off` can be kept under this protection."""
+    return protection == "bubblewrap"
+
+
+def wrap(
+    protection: str,
+    command: Sequence[str],
+    room: Room,
+    workdir: Path,
+    reads: Iterable[Path],
+    path: str,
+    shared: Iterable[Path] = (),
+    network: bool = True,
+) -> list[str]:
     """`command` as it must be started to run inside `room` under the chosen protection.
 
-    `workdir` is hidden; `reads` and the folders on `path` stay readable also where they lie in a hidden place.
+    `workdir` is hidden; `reads` and the folders on `path` stay readable also where they lie in a hidden place, and
+    `shared` writable. Without `network` there is nothing but a loopback of its own.
     """
     if protection != "bubblewrap":
         return list(command)
     hidden = [place for place in (Path.home(), Path("/tmp"), Path("/var/tmp"), workdir.absolute()) if place != Path("/")]  # noqa: S108
-    words = ["bwrap", *BASE]
+    words = ["bwrap", *BASE, *(() if network else ("--unshare-net",))]
     for place in sorted({place.resolve() for place in hidden if place.is_dir()}):
         words += ["--tmpfs", str(place)]
     bound: list[Path] = []
@@ -86,7 +116,7 @@ def wrap(protection: str, command: Sequence[str], room: Room, workdir: Path, rea
         if not inside and any(place.is_relative_to(cover.resolve()) for cover in hidden):
             words += ["--ro-bind", str(place), str(place)]
             bound.append(place)
-    for place in (room.tree, room.home, room.tmp):
+    for place in (room.tree, room.home, room.tmp, *shared):
         words += ["--bind", str(place), str(place)]
     return [*words, "--chdir", str(room.tree), "--", *command]
 

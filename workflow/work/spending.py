@@ -58,7 +58,7 @@ def amounts(usage: Mapping[str, Any], wall_s: float | None) -> dict[str, float |
 def all_spent(run_dir: Path, phases: Iterable[str] | None = None) -> Iterator[Spent]:
     """What every attempt of a run has used, whether it has ended or not, in the order of their folders."""
     for folder in sorted(run_dir.glob("*/agents/*/attempts/[0-9]*")):
-        phase, agent = folder.parts[-5 + 1], folder.parts[-3 + 0]
+        phase, agent = folder.parts[-5], folder.parts[-3]
         if phases is None or phase in phases:
             found = files.try_read_json(folder / USAGE) or {}
             ended = files.try_read_json(folder / "exit.json") or {}

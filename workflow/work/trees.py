@@ -201,6 +201,21 @@ def snapshot(repo: Path, base: str, folder: Path) -> str:
         return git("write-tree", repo=repo, env=env).strip()
 
 
+def put_back(repo: Path, tree: str, base: str, paths: list[str]) -> str:
+    """The id of `tree` with these paths as they are in `base` (absent where it has none)."""
+    if not paths:
+        return tree
+    listed = git("ls-tree", "-r", "-z", base, "--", *(f":(literal){path}" for path in paths), repo=repo)
+    there = {line.split("\t", 1)[1]: line.split("\t", 1)[0].split(" ") for line in listed.split("\0") if line}
+    lines = [f"{there[path][0]} {there[path][2]}\t{path}" if path in there else f"0 {NO_BLOB}\t{path}" for path in paths]
+    with tempfile.TemporaryDirectory() as own:
+        env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
+        git("read-tree", tree, repo=repo, env=env)
+        data = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
+        git("update-index", "-z", "--index-info", repo=repo, env=env, data=data)
+        return git("write-tree", repo=repo, env=env).strip()
+
+
 def changes(repo: Path, old: str, new: str) -> list[Change]:
     """What differs between two trees or commits, sorted by path (renames are a deletion and an addition)."""
     raw = git("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new, repo=repo).split("\0")
