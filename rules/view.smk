@@ -34,7 +34,7 @@ rule logs:
 
 
 rule approve:
-    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..."."""
+    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT."""
     input:
         [],
 

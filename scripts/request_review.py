@@ -20,7 +20,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
-    parser.add_argument("--options", required=True, help="JSON: agents, after, gates, beside, gate, compression, command, notify, declared")
+    parser.add_argument(
+        "--options", required=True, help="JSON: agents, after, gates, beside, gate, compression, command, notify, declared, budgets"
+    )
     return parser.parse_args()
 
 

@@ -100,8 +100,11 @@ def approve(call: Call) -> int:
     if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
         raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
     by = people.name(call.line.text("by"))
-    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), by, call.line.text("note"), call.line.text("waive"))
+    words = (by, call.line.text("note"), call.line.text("waive"), call.line.amount("budget_usd"))
+    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words)
     print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")
+    if given.budget_usd is not None:
+        print(f"budget:   what follows may cost {given.budget_usd:g} USD")
     for item, reason in given.waivers:
         print(f"waived:   {item}: {reason}")
     print(f"go on:    {call.command.go_on()}")
@@ -193,7 +196,7 @@ ACTS = {
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),
     "logs": Act(log, ("agent", "follow")),
-    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive"), decides=True),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
     "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
     "restore": Act(restore, ("from",), writes=True, decides=True),
