@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +62,17 @@ def _holder(lock: IO[str], workdir: Path) -> str:
             break
         time.sleep(0.02)
     return f"{workdir}: {who}, is working here; wait for it, or stop it with Ctrl-C"
+
+
+def require_writable(folders: Iterable[Path]) -> None:
+    """RunError for the first of these that is no folder, or one that this user cannot write; those that are not there may be made."""
+    for folder in folders:
+        if not os.path.lexists(folder):
+            continue
+        if folder.is_symlink() or not folder.is_dir():
+            raise RunError(f"{folder}: is not a folder; move it away, then run the same command again")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise RunError(f"{folder}: cannot be written; make it writable for you, then run the same command again")
 
 
 def _sweep(workdir: Path) -> None:

@@ -203,3 +203,43 @@ def test_neither_a_lost_snakemake_folder_nor_a_copy_opens_closes_or_pays_anythin
     copy.touch("build")
     assert "ship waits for your review" in copy.run().last[-5]
     assert paid(copy) == {"writer": 1, "maker": 1, "packer": 1}
+
+
+def test_an_agent_whose_program_is_missing_tries_again_by_itself_once_it_is_there(desk: Desk) -> None:
+    program = desk.path / "tools/my-agent"
+    desk.configure({"build": {"agents": {"maker": {"runner": "mine"}}}}, {"mine": [str(program)]})
+    done = desk.run(check=1)
+    assert f"build maker: failed (0.0 s): cannot start {program}: there is no such program" in done.out
+    assert desk.run(check=1).code == 1, "the same as long as it is missing"
+    desk.write("tools/my-agent", "#!/bin/sh\necho made > made.txt\n").chmod(0o755)
+    assert "build waits for your review (READY FOR REVIEW)" in desk.run().last[-5]
+    assert desk.outcome("build", "maker")["status"] == "succeeded"
+    assert list((desk.path / "runs/demo/history/retries").rglob("build_maker.json"))
+
+
+def test_a_file_where_a_folder_of_the_run_should_be_is_one_clear_line(desk: Desk) -> None:
+    desk.configure({"build": {"agents": {"maker": {"runner": "make"}}}}, {"make": sh("echo made > made.txt")})
+    desk.run()
+    bundles = desk.path / "runs/demo/bundles"
+    shutil.rmtree(bundles)
+    bundles.write_text("mine")
+    done = desk.run(check=1)
+    assert done.last[-1] == "phasegate: runs/demo/bundles: is not a folder; move it away, then run the same command again"
+    assert "Traceback" not in done.err
+    bundles.unlink()
+    assert "build waits for your review (READY FOR REVIEW)" in desk.run().last[-5]
+    assert desk.attempts("build", "maker") == 1
+
+
+def test_a_job_that_fails_for_the_machine_is_one_line_with_its_cause(desk: Desk) -> None:
+    """Something that is no checkout lies where a base should be read: the job says what, and Snakemake's account is left out."""
+    desk.configure({"build": {"agents": {"maker": {"runner": "make"}}}}, {"make": sh("echo made > made.txt")})
+    desk.run()
+    (desk.path / "runs/demo/start.json").write_text("{")
+    (desk.path / "runs/demo/build/base.json").unlink()
+    done = desk.run(check=1)
+    lines = [line for line in done.said.splitlines() if line.startswith("phasegate: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("phasegate: build.start_phase: runs/demo/start.json: cannot be read as JSON")
+    assert "Error in rule" not in done.err
+    assert "CalledProcessError" not in done.err

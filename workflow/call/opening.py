@@ -147,6 +147,8 @@ def _prepare(call: Call) -> None:
 
 def _become_writer(call: Call) -> None:
     session.become_writer(Path.cwd())
+    phases_dirs = [call.run_dir / name for name in call.plan.phases]
+    session.require_writable([call.run_dir, *(call.run_dir / name for name in ("bundles", "logs", "history")), *phases_dirs])
     scratch.sweep()
     history.settle_place(call.run_dir, list(call.plan.phases))
     history.record_lost(call.run_dir, list(call.plan.phases))

@@ -48,6 +48,7 @@ def check_request(call: Call) -> None:
         _retry(call)
     if "adopt" in call.line.targets:
         _adopt(call)
+    _try_again(call)
     for agent in rules.values():
         if call.line.deletes_outputs:  # snakemake deletes, not a person: nothing is to be paid again
             (call.run_dir / agent.phase / "agents" / agent.name / "published").unlink(missing_ok=True)
@@ -118,16 +119,31 @@ def _retry(call: Call) -> None:
         path = call.run_dir / agent.phase / "agents" / agent.name / "outcome.json"
         outcome = files.try_read_json(path) if wanted else None
         if outcome and outcome["status"] not in ("succeeded", "skipped"):
-            goal = call.run_dir / "history" / "retries" / moment / f"{agent.rule}.json"
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(goal)
-            call.retried.add(agent.rule)
+            _put_away(call, agent, moment)
             count += 1
     where = f" of {phase}" if phase else ""
     print(
         f"phasegate: {count} failed agents{where} work again" if count else f"phasegate: no agent{where} has failed; nothing to retry",
         file=sys.stderr,
     )
+
+
+def _put_away(call: Call, agent: Agent, moment: str) -> None:
+    """Archive the outcome of an agent, so that it works again."""
+    goal = call.run_dir / "history" / "retries" / moment / f"{agent.rule}.json"
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    (call.run_dir / agent.phase / "agents" / agent.name / "outcome.json").replace(goal)
+    call.retried.add(agent.rule)
+
+
+def _try_again(call: Call) -> None:
+    """Agents whose program could not be started try again by themselves: nothing was paid for."""
+    moment = files.now().replace(":", "").replace("-", "")
+    for phase in call.reached():
+        for agent in phase.agents:
+            outcome = files.try_read_json(call.run_dir / agent.phase / "agents" / agent.name / "outcome.json")
+            if isinstance(outcome, dict) and outcome.get("again"):
+                _put_away(call, agent, moment)
 
 
 def _adopt(call: Call) -> None:

@@ -33,7 +33,7 @@ class Calm(logging.Filter):
             return False
         if not hasattr(record, "rule_name") or not hasattr(record, "log"):
             return True
-        line = failure(str(record.rule_name), dict(getattr(record, "wildcards", None) or {}), [Path(log) for log in record.log])
+        line = failure(str(record.rule_name), [Path(log) for log in record.log])
         if line not in self.said:
             self.said.add(line)
             with contextlib.suppress(OSError):
@@ -41,9 +41,9 @@ class Calm(logging.Filter):
         return False
 
 
-def failure(rule: str, wildcards: dict[str, str], logs: list[Path]) -> str:
+def failure(rule: str, logs: list[Path]) -> str:
     """One line about a job that could not do its work: which, why, and where more is said."""
-    name = f"{rule} of {wildcards['phase']}" if "phase" in wildcards else rule
+    name = logs[0].stem if logs else rule
     said = [line for log in logs for line in log_end(log).splitlines() if line.strip()]
     if not said:
         return f"{SAID}{name} was ended before it had done its work; the same command does it again"

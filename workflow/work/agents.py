@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.markup import plain
 from workflow.work import attempts, joining, journal, outcomes, settling, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
@@ -50,8 +51,14 @@ def _outcome(job: Job) -> dict[str, Any]:
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
     else:
         attempt = attempts.make(job, base, key, [told(parent) for parent in parents])
-        job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} ({(attempt.exit or {})['duration_s']:.1f} s)")
+        job.say(_ended_in_words(attempt))
     return publish(job, attempt, base)
+
+
+def _ended_in_words(attempt: Attempt) -> str:
+    settled, ended = attempt.result or {}, attempt.exit or {}
+    why = f": {plain(settled['errors'][0])}" if settled["errors"] else ""
+    return f"{settled['status'].replace('_', ' ')} ({ended['duration_s']:.1f} s){why}"
 
 
 def _ended_as(status: str) -> str:

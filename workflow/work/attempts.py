@@ -66,7 +66,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
     error = _start(job, attempt, runner, prompt, protection)
     if error:
-        journal.ended(attempt, {"exit_code": error[0], "stopped": "", "duration_s": 0.0, "error": error[1]})
+        journal.ended(attempt, {"exit_code": error[0], "stopped": "", "duration_s": 0.0, "error": error[1], "started": False})
     return attempt
 
 

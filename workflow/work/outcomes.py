@@ -1,7 +1,8 @@
 """Outcomes: `outcome.json`, what came of an agent's work, success or not.
 
 Statuses: succeeded, failed, timed_out, no_changes, skipped, conflict. `errors` is never empty unless the agent
-succeeded. What is not known is null.
+succeeded. `again`: its program could not be started, so that nothing was paid, and the next run tries again by itself.
+What is not known is null.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Com
         "sandbox": None,
         "feedback": [],
         "log": None,
+        "again": False,
     }
 
 
@@ -66,6 +68,7 @@ def from_attempt(
         "sandbox": began.get("sandbox"),
         "feedback": settled.get("feedback", []),
         "log": f"attempts/{attempt.folder.name}/output.log",
+        "again": not ended.get("started", True),
     }
 
 
