@@ -15,7 +15,7 @@ from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
-from workflow.view import changes, logs, proofs, state, summary, tables
+from workflow.view import changes, doctor, logs, proofs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
 
@@ -156,6 +156,11 @@ def restore(call: Call) -> int:
     return 0
 
 
+def examine(call: Call) -> int:
+    """Say which runners and which sandbox work here."""
+    return doctor.show(call.settings["runners"], call.settings["sandbox"], _format(call))
+
+
 def _require_run(call: Call) -> None:
     if not (call.run_dir / "run.json").is_file():
         raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
@@ -196,6 +201,7 @@ ACTS = {
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),
     "logs": Act(log, ("agent", "follow")),
+    "doctor": Act(examine, ("format",)),
     "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
     "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
