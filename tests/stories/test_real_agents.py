@@ -63,7 +63,7 @@ def test_codex_makes_a_file_and_its_tokens_and_estimated_cost_are_on_record(code
         (no_op(), "no_changes", 1, "changed no file"),
         (fails(status=401), "failed", 1, "API key"),
         (fails(status=400), "failed", 1, "not valid"),
-        (fails(status=429), "parked", 2, "ate limit"),
+        (fails(status=429), "parked", 2, "429"),
         (fails(status=500), "failed", 2, ""),
     ],
     ids=["no-op", "401", "400", "429", "500"],
@@ -173,7 +173,7 @@ def test_what_was_used_before_a_crash_counts_against_the_budget(codex: Desk) -> 
     with serve(loops("sleep 0.3")) as model:
         configure(codex, model, budget={"model_calls": 6})
         started = codex.start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while model.calls < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
         started.kill()

@@ -149,6 +149,17 @@ class Call:
                 found[name] = phase
         return list(found.values())
 
+    def waiting(self) -> list[Agent]:
+        """The agents of the reached phases that would work: no outcome, one that answers another brief, or one to be tried again."""
+        found: list[Agent] = []
+        for agent in (agent for phase in self.reached() for agent in phase.agents):
+            outcome = files.try_read_json(self.run_dir / agent.phase / "agents" / agent.name / "outcome.json") or {}
+            stale = outcome.get("brief_sha256") != files.sha256_json(files.read_json(Path(self.brief(agent))))
+            needed = {other.name for other in found if other.phase == agent.phase} & set(agent.needs)
+            if stale or outcome.get("again") or needed:
+                found.append(agent)
+        return found
+
     def gates(self, phase: str) -> dict[str, str]:
         """The phases that a phase builds on, each with its kind of gate."""
         return {name: self.plan.phases[name].gate for name in self.plan.upstream(phase)}
