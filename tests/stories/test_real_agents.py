@@ -79,7 +79,7 @@ def test_exit_codes_prove_nothing_and_the_events_are_believed(codex: Desk, scrip
 
 
 def test_a_rate_limit_that_passes_costs_a_retry_and_a_parked_agent_is_tried_by_the_next_run(codex: Desk) -> None:
-    late = Script((Turn(actions=(Write("made.txt", "made\n"),), usage=USED, fault=Fault(status=429, times=3)), Turn("Done.", usage=USED)))
+    late = Script((Turn(actions=(Write("made.txt", "made\n"),), usage=USED, fault=Fault(status=429, times=2)), Turn("Done.", usage=USED)))
     with serve(late) as model:
         configure(codex, model)
         codex.run(check=1)
