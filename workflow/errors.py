@@ -48,7 +48,7 @@ class RunError(PhasegateError):
 
 
 NO_ROOM = {
-    errno.ENOSPC: "there is no space left on the disk; free some",
+    errno.ENOSPC: "no space left on device; free some",
     errno.EDQUOT: "your disk quota is used up; free some",
     errno.EROFS: "the file system is read-only; mount it writable",
     errno.EACCES: "permission is denied; make the folder writable for you",
