@@ -20,7 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agent", help="name of the agent")
-    parser.add_argument("--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public")
+    parser.add_argument("--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts")
     parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
     return parser.parse_args()
 

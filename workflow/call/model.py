@@ -115,6 +115,7 @@ class Call:
         forced = agent.rule in self.retried
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
         record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"]}
+        record |= {"prompts": self.settings["prompts"]}
         return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
 
     def tree_limits(self) -> str:
