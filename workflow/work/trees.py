@@ -123,19 +123,24 @@ def create(repo: Path) -> None:
         git("init", "--quiet", "--bare", "--initial-branch=main", str(repo))
 
 
-def import_source(repo: Path, source: str, ref: str | None) -> Commit:
-    """Fetch a commit of an existing repository into `repo`; the source is only read. GitError names what is missing."""
-    wanted = [ref] if ref else ["HEAD"]
+def import_source(repo: Path, source: str, ref: str | None, env: Mapping[str, str] | None = None) -> Commit:
+    """Fetch a commit of an existing repository into `repo`; the source is only read. GitError names what is missing.
+
+    `env`: how git reaches hosts (`remotes.reaching`).
+    """
+    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source)
     try:
-        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, f"+{wanted[0]}:refs/phasegate/source", repo=repo)
+        git(*words, f"+{ref or 'HEAD'}:refs/phasegate/source", repo=repo, env=env)
     except GitError:
         if not ref or not re.fullmatch(r"[0-9a-fA-F]{7,40}", ref):
             raise
-        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+refs/*:refs/phasegate/all/*", repo=repo)
+        git(*words, "+refs/*:refs/phasegate/all/*", repo=repo, env=env)
         found = git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", repo=repo, ok=(0, 1)).strip()
         if not found:
             raise GitError(f"there is no commit `{ref}` in {source}") from None
         git("update-ref", "refs/phasegate/source", found, repo=repo)
+    if not git("for-each-ref", "refs/phasegate/source", repo=repo):  # git says no more than a warning
+        raise GitError(f"{source} is a shallow clone; name the repository it comes from, or complete it: git fetch --unshallow")
     return resolve(repo, "refs/phasegate/source")
 
 
