@@ -33,10 +33,9 @@ def begin(run_dir: Path, content: dict[str, str | bytes], source: str | None = "
     return start
 
 
-def phase(run_dir: Path, name: str, content: dict[str, str | bytes], parent: str | None = None, **more: Any) -> str:
+def phase(run_dir: Path, name: str, content: dict[str, str | bytes], *parents: str, **more: Any) -> str:
     """What a phase leaves behind when it was merged and shown; its commit."""
-    parent = parent or files.read_json(run_dir / "start.json")["commit"]
-    made = tree_of(run_dir / "project.git", content, [parent])
+    made = tree_of(run_dir / "project.git", content, list(parents) or [files.read_json(run_dir / "start.json")["commit"]])
     rows = {"status": "succeeded", "exit_code": 0, "tree": made.tree}
     subject = {
         "tree": made.tree, "files": [{"path": "a"}], "deleted": [], "agents": [{"name": "fixer", **rows}], "adoptions": [],
@@ -77,11 +76,19 @@ def test_line_has_the_approved_trees_on_top_of_the_source_and_is_the_same_each_t
 
 
 def test_phases_side_by_side_become_one_line(run_dir: Path) -> None:
-    phase(run_dir, "left", {"a": "1\n", "left": "l\n"})
-    phase(run_dir, "right", {"a": "1\n", "right": "r\n"})
+    left = phase(run_dir, "left", {"a": "1\n", "left": "l\n"})
+    right = phase(run_dir, "right", {"a": "1\n", "right": "r\n"})
     made = publishing.line(run_dir, ["left", "right"], GOAL)
     assert trees.files(run_dir / "project.git", made.commits["left"]) == ["a", "left"]
     assert trees.files(run_dir / "project.git", made.tip) == ["a", "left", "right"]
+    assert publishing.notes(run_dir / "project.git", made) == [
+        "right was approved side by side with another phase; nobody has reviewed their merge"
+    ]
+    base = tree_of(run_dir / "project.git", {"a": "1\n", "left": "l\n", "right": "r\n"}, [left, right]).commit
+    phase(run_dir, "after", {"a": "1\n", "left": "changed\n", "right": "too\n"}, base)  # made on a merge of its own
+    last = publishing.line(run_dir, ["left", "right", "after"], GOAL)
+    assert (last.commits["right"], last.joined) == (made.tip, ())
+    assert trees.read_file(run_dir / "project.git", last.tip, "right") == b"too\n"
 
 
 def test_phases_that_do_not_merge_are_named(run_dir: Path) -> None:
@@ -119,12 +126,12 @@ def test_lfs_pointers_and_submodules_stay_as_they_are_and_it_is_said(run_dir: Pa
     start = begin(run_dir, {"a": "1\n", "data/.gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "data/x.bin": pointer})
     listed = trees.git("ls-tree", "-z", start.tree, repo=repo).encode() + f"160000 commit {start.commit}\tlib\0".encode()
     tree = trees.git("mktree", "-z", repo=repo, data=listed).strip()
-    assert publishing.notes(repo, tree) == [
+    assert publishing.notes(repo, publishing.Line(None, {}, tree)) == [
         "git LFS: pointers are published as they are; the objects behind them are not moved (git lfs push)",
         "submodules: 1, published as the commits that they name; their own repositories are not touched",
     ]
     assert trees.read_file(repo, tree, "data/x.bin").decode() == pointer
-    assert publishing.notes(repo, tree_of(repo, {"a": "filter=lfs"}).tree) == []
+    assert publishing.notes(repo, publishing.Line(None, {}, tree_of(repo, {"a": "filter=lfs"}).tree)) == []
 
 
 def test_history_of_20_000_commits_is_imported_in_reasonable_time(tmp_path: Path) -> None:

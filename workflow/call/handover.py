@@ -44,7 +44,7 @@ def publish(call: Call) -> int:
     print(f"body:     {call.command.path(page)}")
     if remotes.github(remote):
         print(f"open:     {_suggestion(call, remote, branch, page)}")
-    for text in publishing.notes(repo, made.tree):
+    for text in publishing.notes(repo, made):
         print(f"note:     {text}")
     return 0
 

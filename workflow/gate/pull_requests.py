@@ -40,6 +40,7 @@ def write(
         "more": max(0, len(stats) - FIRST_FILES),
         "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
         "start": made.start,
+        "joined": made.joined,
     }
     pages = markup.environment(TEMPLATES)
     pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))

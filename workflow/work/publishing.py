@@ -24,11 +24,15 @@ MERGE_DATE = "2000-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class Line:
-    """What is published: the commit that it starts from (None: it starts from nothing), its commits by phase, and the last tree."""
+    """What is published: the commit that it starts from (None: it starts from nothing), its commits by phase, and the last tree.
+
+    `joined` are phases side by side whose merge is in the last tree, and no later phase that was approved builds on it.
+    """
 
     start: str | None
     commits: Mapping[str, str]
     tree: str
+    joined: tuple[str, ...] = ()
 
     @property
     def tip(self) -> str:
@@ -45,16 +49,21 @@ def line(run_dir: Path, phases: Sequence[str], goal: str) -> Line:
     date = files.read_json(run_dir / "run.json")["started_at"]  # an attempt may be made again with the same result
     first = start["commit"] if start["source"] else None
     now, parent, commits = trees.Commit(start["commit"], start["tree"]), first, dict[str, str]()
+    held, joined = [now.commit], list[str]()
     for phase in phases:
         manifest = files.read_json(run_dir / phase / "manifest.json")
-        merged = _onto(repo, now, _approved(run_dir, phase, manifest), phase)
+        theirs = _approved(run_dir, phase, manifest)
+        whole = all(_holds(repo, theirs, commit) for commit in held)
+        merged = theirs if whole else _join(repo, now, theirs, phase)
+        held.append(theirs.commit)
+        joined = [] if merged.tree == theirs.tree else [*joined, phase]
         if merged.tree != now.tree:
             made = trees.commit_tree(repo, merged.tree, [parent] if parent else [], message(manifest, goal), date)
             commits[phase] = parent = made.commit
         now = merged
     if not commits:
         raise UsageError(f"there is nothing to publish: {', '.join(phases)} changed no file")
-    return Line(first, commits, now.tree)
+    return Line(first, commits, now.tree, tuple(joined))
 
 
 def _approved(run_dir: Path, phase: str, manifest: Mapping[str, Any]) -> trees.Commit:
@@ -65,12 +74,14 @@ def _approved(run_dir: Path, phase: str, manifest: Mapping[str, Any]) -> trees.C
     return found
 
 
-def _onto(repo: Path, now: trees.Commit, theirs: trees.Commit, phase: str) -> trees.Commit:
-    """`theirs`, merged with `now` where it does not build on it (phases side by side)."""
-    base = trees.git("merge-base", now.commit, theirs.commit, repo=repo).strip()
-    if base == now.commit:
-        return theirs
-    merged = trees.merge(repo, now.commit, theirs.commit, base)
+def _holds(repo: Path, later: trees.Commit, earlier: str) -> bool:
+    """Whether a commit builds on another one."""
+    return not trees.git("rev-list", "--max-count=1", earlier, f"^{later.commit}", repo=repo).strip()
+
+
+def _join(repo: Path, now: trees.Commit, theirs: trees.Commit, phase: str) -> trees.Commit:
+    """Phases side by side, merged."""
+    merged = trees.merge(repo, now.commit, theirs.commit)
     if merged.tree is None:
         clash = ", ".join(map(markup.plain, merged.conflicts))
         raise UsageError(f"{phase} does not merge with the phases before it in {clash}; publish one side with --config phase=...")
@@ -113,11 +124,11 @@ def write_patches(repo: Path, made: Line, folder: Path) -> list[Path]:
     return [folder / name for name in wanted]
 
 
-def notes(repo: Path, tree: str) -> list[str]:
-    """What a branch cannot carry with it, a line each: the objects behind LFS pointers, the files of submodules."""
-    entries = trees.entries(repo, tree)
+def notes(repo: Path, made: Line) -> list[str]:
+    """What else should be known of it, a line each: a merge that nobody has seen, objects behind LFS pointers, files of submodules."""
+    tree, entries = made.tree, trees.entries(repo, made.tree)
     rules = [path for _, path in entries if path.rsplit("/", 1)[-1] == ATTRIBUTES]
-    found = []
+    found = [f"{name} was approved side by side with another phase; nobody has reviewed their merge" for name in made.joined]
     if any(LFS in content for content in trees.read_objects(repo, [f"{tree}:{path}" for path in rules])):
         found.append("git LFS: pointers are published as they are; the objects behind them are not moved (git lfs push)")
     submodules = sum(mode == trees.SUBMODULE for mode, _ in entries)
