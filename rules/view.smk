@@ -33,6 +33,12 @@ rule logs:
         [],
 
 
+rule doctor:
+    """Say which runners and which sandbox work here, and what to install: --config format=table|json."""
+    input:
+        [],
+
+
 rule publish:
     """Push what was approved as a branch: --config remote=URL|PATH branch=NAME phase=PHASE (patches=FOLDER: write patch files)."""
     input:
@@ -40,7 +46,7 @@ rule publish:
 
 
 rule approve:
-    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..."."""
+    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT."""
     input:
         [],
 

@@ -11,9 +11,10 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
 def environment(folder: Path | Sequence[Path] | None = None) -> jinja2.Environment:
@@ -23,6 +24,8 @@ def environment(folder: Path | Sequence[Path] | None = None) -> jinja2.Environme
     `oneline` (white space folded), `slug` (file-name form), `fence` (a fenced block that its content cannot end),
     `code` (an inline code span), `shell` (a list of words as one shell command), `label` (text of a Mermaid node).
     """
+    import jinja2  # a tenth of a second, and most of what uses this module renders nothing
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder) if folder else None,
         undefined=jinja2.StrictUndefined,
