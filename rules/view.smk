@@ -39,6 +39,12 @@ rule doctor:
         [],
 
 
+rule publish:
+    """Push what was approved as a branch: --config remote=URL|PATH branch=NAME phase=PHASE (patches=FOLDER: write patch files)."""
+    input:
+        [],
+
+
 rule approve:
     """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT."""
     input:

@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agent", help="name of the agent")
     parser.add_argument(
-        "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, budgets, versions"
+        "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts, budgets, versions"
     )
     parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
     return parser.parse_args()

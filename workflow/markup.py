@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import jinja2
 
 
-def environment(folder: Path | None = None) -> jinja2.Environment:
-    """A Jinja2 environment in which an unknown placeholder is an error.
+def environment(folder: Path | Sequence[Path] | None = None) -> jinja2.Environment:
+    """A Jinja2 environment in which an unknown placeholder is an error. Of several folders the first one that has a template counts.
 
     Filters: `json` (a literal for Python, TOML, YAML and JavaScript), `md` (plain text made safe for Markdown),
     `oneline` (white space folded), `slug` (file-name form), `fence` (a fenced block that its content cannot end),

@@ -14,7 +14,7 @@ import yaml
 from conftest import INTAKE, ROOT
 
 from workflow.errors import GitError, IntakeError
-from workflow.plan import briefs, documents, intake, phases, settings
+from workflow.plan import briefs, documents, intake, phases, roles, settings
 from workflow.plan.commandline import CommandLine
 from workflow.work import integration, prompts, trees
 
@@ -113,8 +113,8 @@ class Bench:
         source = written(self.folder / "brief", value)
         intake.freeze(intake.read(source), source, run_dir)
         frozen = intake.read_frozen(run_dir / "intake.yaml")
-        found = load(self.folder, {"work": {"agents": {role: {} for role in briefs.roles()}}})
-        plan = phases.make_plan(found, frozen, briefs.roles())
+        found = load(self.folder, {"work": {"agents": {role: {} for role in roles.names()}}})
+        plan = phases.make_plan(found, frozen, roles.names())
         made = [briefs.make_brief(plan, agent, run_dir, frozen, found) for agent in plan.agents()]
         return {brief["role"]: prompts.render(brief, self.repo, self.base, run_dir, []) for brief in made}
 
@@ -153,7 +153,7 @@ def test_full_intake_has_every_key_of_the_schema() -> None:
 def test_changed_key_changes_what_every_role_is_told(bench: Bench, told: dict[str, str], key: Key) -> None:
     now = bench.prompts(with_changed(key))
     shown = str(other(key, LEAVES[key]))
-    assert sorted(now) == briefs.roles()
+    assert sorted(now) == roles.names()
     assert [role for role in now if now[role] == told[role]] == []
     assert [role for role in now if shown not in now[role]] == []
     if key[-1] not in ("type", "sensitivity", "likelihood", "impact", 0) and key != ("testing", "coverage_target"):
@@ -170,7 +170,7 @@ def test_type_decides_the_phases_and_the_target_the_checks(tmp_path: Path) -> No
     def plan(**project: Any) -> phases.Plan:
         value = documents.fill_defaults(INTAKE | {"testing": {"coverage_target": project.pop("target", 80)}}, documents.schema("intake"))
         value["project"] = value["project"] | project
-        return phases.make_plan(settings.load(ROOT, tmp_path, CommandLine()), value, briefs.roles())
+        return phases.make_plan(settings.load(ROOT, tmp_path, CommandLine()), value, roles.names())
 
     def commands(made: phases.Plan, phase: str) -> list[str]:
         return [word for check in made.phases[phase].checks for word in check.command]

@@ -12,7 +12,7 @@ import yaml
 from conftest import INTAKE, ROOT
 
 from workflow.errors import ConfigError
-from workflow.plan import briefs, documents, phases, settings
+from workflow.plan import documents, phases, roles, settings
 from workflow.plan.commandline import CommandLine
 
 ONE = {"agents": {"maker": {}}}
@@ -25,7 +25,7 @@ def plan_of(folder: Path, entries: dict[str, Any] | str, kind: str = "other", **
     (folder / "config" / "config.yaml").write_text(text)
     intake = documents.fill_defaults(copy.deepcopy(INTAKE), documents.schema("intake"))
     intake["project"]["type"] = kind
-    return phases.make_plan(settings.load(ROOT, folder, CommandLine()), intake, briefs.roles())
+    return phases.make_plan(settings.load(ROOT, folder, CommandLine()), intake, roles.names())
 
 
 def refused(folder: Path, entries: dict[str, Any] | str, **more: Any) -> str:
@@ -231,7 +231,7 @@ def test_default_phases_are_those_of_the_readme_for_each_type(tmp_path: Path) ->
     shapes = {}
     for kind in ("webapp", "analytics", "ml", "other"):
         intake["project"]["type"] = kind
-        plan = phases.make_plan(settings.load(ROOT, tmp_path, CommandLine()), intake, briefs.roles())
+        plan = phases.make_plan(settings.load(ROOT, tmp_path, CommandLine()), intake, roles.names())
         shapes[kind] = {name: (phase.gate, [agent.name for agent in phase.agents]) for name, phase in plan.phases.items()}
     assert (
         shapes["webapp"]

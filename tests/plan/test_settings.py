@@ -292,7 +292,9 @@ class Bench:
         """What an agent is told, in words."""
         brief = self.brief(name)
         base = files.read_json(self.finished / "runs/demo/plan/base.json")["commit"]
-        return prompts.render(brief, self.finished / "runs/demo/project.git", base, self.finished / "runs/demo", [])
+        return prompts.render(
+            brief, self.finished / "runs/demo/project.git", base, self.finished / "runs/demo", [], self.policy(name)["prompts"]
+        )
 
     def run_copy(self) -> Path:
         """A run of our own, in which the phase `plan` has been carried out once."""
@@ -480,6 +482,12 @@ def says(name: str, *texts: str) -> Callable[[Bench], list[bool]]:
     return lambda bench: [text in bench.prompt(name) for text in texts]
 
 
+def says_mine(bench: Bench) -> bool:
+    bench.folder.joinpath("mine").mkdir(exist_ok=True)
+    bench.folder.joinpath("mine", "agent.md.j2").write_text("Mine.\n")
+    return bench.prompt("writer") == "Mine.\n"
+
+
 def store(bench: Bench) -> str:
     return environments.store(bench.policy()["environments"]).name
 
@@ -590,6 +598,7 @@ EFFECTS: dict[str, Effect] = {
         lambda bench: bench.call().intake["goals"]["primary"],
         (("config/intake.yaml", "Show that it works."), ("two.yaml", "Two.")),
     ),
+    "prompts": Effect("prompts", says_mine, ((None, False), ("mine", True))),
     "run": Effect("run", lambda bench: bench.call().run, ((None, "demo"), ("second-try", "second-try"))),
     "runner": Effect("runner", runner_of("helper"), (("scaffold", "scaffold"), ("spare", "spare"))),
     "runners.*.command": Effect(

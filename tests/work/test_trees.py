@@ -380,3 +380,38 @@ except PermissionError:
     done = as_plain_user(made, str(tmp_path / "folder"))
     assert done.stdout == "False\n", done.stderr
     assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o555
+
+
+ATTRIBUTES = "*.txt text\n*.c ident\n*.crlf text eol=crlf\n*.bin filter=lfs diff=lfs merge=lfs -text\n"
+CONVERTED: dict[str, str | bytes] = {
+    ".gitattributes": ATTRIBUTES,
+    "dos.txt": b"a\r\nb\r\n",
+    "id.c": "x $Id: of long ago $\n",
+    "good.crlf": "a\nb\n",
+    "data.bin": "version https://git-lfs.github.com/spec/v1\n",
+}
+
+
+def as_it_is(repo: Path, content: dict[str, str | bytes]) -> trees.Commit:
+    """A commit that holds exactly these bytes, whatever .gitattributes say of them."""
+    lines = []
+    for path, text in content.items():
+        data = text if isinstance(text, bytes) else text.encode()
+        lines.append(f"100644 blob {trees.git('hash-object', '-w', '--stdin', repo=repo, data=data).strip()}\t{path}\n")
+    tree = trees.git("mktree", repo=repo, data="".join(lines).encode()).strip()
+    return trees.commit_tree(repo, tree, [], "as it is", "2000-01-01T00:00:00Z")
+
+
+def test_file_that_nobody_touched_is_no_change_though_git_would_store_it_in_another_form(tmp_path: Path) -> None:
+    repo, folder = tmp_path / "project.git", tmp_path / "tree"
+    trees.create(repo)
+    base = as_it_is(repo, CONVERTED)
+    trees.check_out(repo, base.commit, folder)
+    assert (folder / "good.crlf").read_bytes() == b"a\r\nb\r\n"
+    assert trees.snapshot(repo, base.commit, folder) == base.tree
+    (folder / "data.bin").write_text("mended\n")
+    (folder / "dos.txt").write_bytes(b"a\r\nb\r\nc\r\n")
+    (folder / "id.c").chmod(0o755)
+    found = trees.snapshot(repo, base.commit, folder)
+    assert [change.path for change in trees.changes(repo, base.commit, found)] == ["data.bin", "dos.txt", "id.c"]
+    assert trees.read_file(repo, found, "dos.txt") == b"a\nb\nc\n"

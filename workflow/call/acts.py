@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workflow.call import ending
+from workflow.call import ending, handover
 from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
@@ -89,6 +89,12 @@ def log(call: Call) -> int:
     agent = agents[call.line.choice("agent", list(agents))]
     secret = Values(declared(call.declared()))
     return logs.show(call.run_dir / agent.phase / "agents" / agent.name, call.line.flag("follow"), secret)
+
+
+def publish(call: Call) -> int:
+    """Push what was approved, or write it as patches."""
+    _require_run(call)
+    return handover.publish(call)
 
 
 def approve(call: Call) -> int:
@@ -201,6 +207,7 @@ ACTS = {
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),
     "logs": Act(log, ("agent", "follow")),
+    "publish": Act(publish, ("remote", "branch", "phase", "patches"), decides=True),
     "doctor": Act(examine, ("format",)),
     "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
     "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),

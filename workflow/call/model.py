@@ -120,6 +120,7 @@ class Call:
         record |= {
             "versions": {name: [_filled(word) for word in about.version] for name, about in known.items() if about and about.version}
         }
+        record |= {"prompts": self.settings["prompts"]}
         return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
 
     def budgets(self, agent: Agent) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from workflow.call.model import Call
 from workflow.commands import PARENT, main_guard
 from workflow.errors import IntakeError, UsageError
 from workflow.gate import history
-from workflow.plan import briefs, commandline, intake, phases, settings
+from workflow.plan import commandline, intake, phases, roles, settings
 from workflow.plan.commandline import CommandLine
 from workflow.plan.settings import Settings
 from workflow.view import state, summary, terminal
@@ -63,7 +63,10 @@ def _settle(root: Path, main: bool) -> Call:
     writes = main and not line.dry_run and not line.looks_only
     writes = writes and (act is None or (acts.ACTS[act].writes and line.flag("apply", True)))
     run, brief, source = _choose_run(root, workdir, line, found)
-    plan = phases.make_plan(found, brief, briefs.roles())
+    mine = roles.own(found)
+    if mine and main and act is None:  # what only looks works with a broken template, too
+        roles.check(mine, brief)
+    plan = phases.make_plan(found, brief, roles.names(mine))
     chosen = writes and (found["run"] or STARTERS & set(line.targets))
     needed = () if chosen or run == _default_run(root, workdir, found) else (f"run={run}",)
     kept = tuple(f"{key}={value}" for key, value in line.raw.items() if key not in (*commandline.PARAMETERS, "run"))

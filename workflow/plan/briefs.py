@@ -7,34 +7,14 @@ again exactly when it would be told something else. The brief and the base tree 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.plan import roles
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
-
-PROMPTS = Path(__file__).resolve().parents[1] / "prompts"
-
-
-def roles() -> list[str]:
-    """The names of all prompt templates."""
-    return sorted(path.name.removesuffix(".md.j2") for path in PROMPTS.glob("[a-z]*.md.j2"))
-
-
-def prompt_sha256(role: str, folder: Path = PROMPTS) -> str:
-    """Hash of a role's template and of every template that it includes, extends or imports."""
-    seen: dict[str, str] = {}
-    waiting = [f"{role}.md.j2"]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen and (folder / name).is_file():
-            text = (folder / name).read_text(encoding="utf-8")
-            seen[name] = files.sha256_bytes(text.encode())
-            waiting += re.findall(r"""\{%-?\s*(?:include|extends|import|from)\s+["']([^"']+)["']""", text)
-    return files.sha256_json(seen)
 
 
 def make_brief(
@@ -53,7 +33,7 @@ def make_brief(
         "instructions": agent.instructions,
         "runner": {"name": agent.runner, **settings["runners"].get(agent.runner, {})},
         "fallbacks": [{"name": name, **settings["runners"].get(name, {})} for name in agent.fallbacks],
-        "prompt_template_sha256": prompt_sha256(agent.role),
+        "prompt_template_sha256": roles.prompt_sha256(agent.role, settings["prompts"]),
         "intake": dict(intake),
         "attachments": [{"path": name, "sha256": _hash(run_dir / "attachments" / name)} for name in intake["attachments"]],
         "needs": list(agent.needs),

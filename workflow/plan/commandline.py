@@ -42,6 +42,9 @@ PARAMETERS = {
     "from": "advisory of the rollback that is undone",
     "apply": "no for a preview of a rollback",
     "against": "base or reviewed",
+    "remote": "repository to publish to: a URL or a path",
+    "branch": "name of the branch that is published",
+    "patches": "folder for patch files",
     "follow": "yes to follow a log while the agent works",
 }
 

@@ -22,7 +22,7 @@ RESERVED = {
     "request_changes", "rollback", "restore", "adopt", "diff", "logs", "report", "runs", "doctor", "publish", "watch",
     "start_run", "start_phase", "merge_phase", "validate_phase", "score_hygiene", "request_review", "extract_artifact",
     "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git", "intake.yaml", "run.json",
-    "start.json", "status.json", "metrics.json", "metrics.prom", "report.html",
+    "start.json", "pull_request.md", "status.json", "metrics.json", "metrics.prom", "report.html",
 }  # fmt: skip
 
 

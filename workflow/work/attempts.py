@@ -90,7 +90,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     from workflow.work import prompts  # Jinja2 is needed only where something really runs
 
     asked = job.policy.versions.get(runner.name)
-    prompt = prompts.render(job.brief, job.repo, base.commit, job.run_dir, parents)
+    prompt = prompts.render(job.brief, job.repo, base.commit, job.run_dir, parents, job.policy.prompts)
     protection = sandbox.choose(job.policy.sandbox)
     record = {
         "key": key,

@@ -9,7 +9,7 @@ from typing import Any
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import intake as intakes
-from workflow.work import adoptions, inspection, joining, naming, outcomes, trees
+from workflow.work import adoptions, inspection, joining, naming, outcomes, remotes, trees
 
 START_DATE = "2000-01-01T00:00:00Z"
 
@@ -27,7 +27,7 @@ def start_run(run_dir: Path, limits: Mapping[str, Any]) -> dict[str, Any]:
     if trees.git("for-each-ref", "refs/phasegate/start", repo=repo).strip():
         start = trees.resolve(repo, "refs/phasegate/start")
     elif project["source"]:
-        start = trees.import_source(repo, project["source"], project["ref"])
+        start = trees.import_source(repo, project["source"], project["ref"], remotes.reaching())
         changes = trees.changes(repo, trees.empty(repo), start.commit)
         refused = inspection.judge_changes(repo, changes, limits, submodules=True)
         if refused:

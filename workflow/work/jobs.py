@@ -25,6 +25,7 @@ class Policy:
     force: str = ""
     tree: Mapping[str, Any] = field(default_factory=dict)
     public: Sequence[str] = ()
+    prompts: str | None = None  # a folder; what its templates say is in the brief, as a hash
     budgets: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 from typing import Any
 
 import jinja2
 
 from workflow import markup
 from workflow.errors import RunError
-from workflow.plan.briefs import PROMPTS
+from workflow.plan import roles
 from workflow.work import trees
 from workflow.work.runners import templates
 
@@ -20,12 +21,17 @@ LISTED = 500
 TEXT_SUFFIXES = {".md", ".yaml", ".yml", ".toml", ".txt", ".rst", ".mmd"}
 
 
-def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents: list[dict[str, Any]]) -> str:
-    """The prompt of one attempt as Markdown. RunError for a placeholder that does not exist, or another fault of a template.
+def render(
+    brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents: list[dict[str, Any]], mine: str | Path | None = None
+) -> str:
+    """The prompt of one attempt as Markdown; `mine` is a person's own folder of templates.
 
-    Upstream documents (Markdown, YAML, TOML, plain text) are quoted with their contents, at most 24 kB each and
-    160 kB together; all other files are named.
+    RunError for a placeholder that does not exist, another fault of a template, or one that was changed since the brief
+    was written. Upstream documents (Markdown, YAML, TOML, plain text) are quoted with their contents, at most 24 kB each
+    and 160 kB together; all other files are named.
     """
+    if brief.get("prompt_template_sha256") not in (None, roles.prompt_sha256(brief["role"], mine)):
+        raise RunError(f"the prompt templates of {brief['role']} were changed after this call began; run snakemake again")
     values = templates.context(brief["intake"]) | {
         "run": brief["run"],
         "phase": brief["phase"],
@@ -42,10 +48,25 @@ def render(brief: dict[str, Any], repo: Path, base: str, run_dir: Path, parents:
         "feedback": brief["feedback"],
         "files": trees.files(repo, base)[:LISTED],
     }
+    name = f"{brief['role']}{roles.SUFFIX}"
     try:
-        return markup.environment(PROMPTS).get_template(f"{brief['role']}.md.j2").render(values)
+        return markup.environment(roles.folders(mine)).get_template(name).render(values)
     except jinja2.TemplateError as error:
-        raise RunError(f"{PROMPTS}/{brief['role']}.md.j2: the prompt template cannot be rendered: {error}") from error
+        place = _place(error) or roles.parts(brief["role"], mine).get(name, name)
+        raise RunError(f"{place}: the prompt template cannot be rendered: {markup.one_line(str(error))}") from error
+
+
+def _place(error: jinja2.TemplateError) -> str:
+    """`file:line` of the template in which the error came up, as Jinja2 has put it into the traceback."""
+    if isinstance(error, jinja2.TemplateSyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    here: TracebackType | None = error.__traceback__
+    found = ""
+    while here:
+        if here.tb_frame.f_code.co_filename.endswith(".j2"):
+            found = f"{here.tb_frame.f_code.co_filename}:{here.tb_lineno}"
+        here = here.tb_next
+    return found
 
 
 def _documents(repo: Path, base: str) -> list[dict[str, Any]]:

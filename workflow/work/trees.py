@@ -7,6 +7,7 @@ index, so that hooks, config and filters that it set have no effect. git >= 2.38
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import os
 import re
@@ -123,19 +124,24 @@ def create(repo: Path) -> None:
         git("init", "--quiet", "--bare", "--initial-branch=main", str(repo))
 
 
-def import_source(repo: Path, source: str, ref: str | None) -> Commit:
-    """Fetch a commit of an existing repository into `repo`; the source is only read. GitError names what is missing."""
-    wanted = [ref] if ref else ["HEAD"]
+def import_source(repo: Path, source: str, ref: str | None, env: Mapping[str, str] | None = None) -> Commit:
+    """Fetch a commit of an existing repository into `repo`; the source is only read. GitError names what is missing.
+
+    `env`: how git reaches hosts (`remotes.reaching`).
+    """
+    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source)
     try:
-        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, f"+{wanted[0]}:refs/phasegate/source", repo=repo)
+        git(*words, f"+{ref or 'HEAD'}:refs/phasegate/source", repo=repo, env=env)
     except GitError:
         if not ref or not re.fullmatch(r"[0-9a-fA-F]{7,40}", ref):
             raise
-        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+refs/*:refs/phasegate/all/*", repo=repo)
+        git(*words, "+refs/*:refs/phasegate/all/*", repo=repo, env=env)
         found = git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", repo=repo, ok=(0, 1)).strip()
         if not found:
             raise GitError(f"there is no commit `{ref}` in {source}") from None
         git("update-ref", "refs/phasegate/source", found, repo=repo)
+    if not git("for-each-ref", "refs/phasegate/source", repo=repo):  # git says no more than a warning
+        raise GitError(f"{source} is a shallow clone; name the repository it comes from, or complete it: git fetch --unshallow")
     return resolve(repo, "refs/phasegate/source")
 
 
@@ -191,14 +197,30 @@ def export(repo: Path, commit: str, target: Path) -> None:
 def snapshot(repo: Path, base: str, folder: Path) -> str:
     """The tree id of the files in `folder` (what its `.gitignore` names is left out).
 
-    Read with our git folder and an index of our own: nothing in the folder's `.git` is used.
+    Read with our git folder and an index of our own: nothing in the folder's `.git` is used. A file that is as a checkout
+    of `base` makes it stays what it is in `base`, also where git would store it in another form now.
     """
     with tempfile.TemporaryDirectory() as own:
         env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
         git("read-tree", base, repo=repo, env=env)
         words = ("-c", "core.bare=false", "--work-tree", folder, "add", "--all", "--", ".")
         git(*words, repo=repo, env=env | {"PWD": str(folder)}, timeout_s=READING_S)
-        return git("write-tree", repo=repo, env=env).strip()
+        tree = git("write-tree", repo=repo, env=env).strip()
+    return put_back(repo, tree, base, _untouched(repo, base, tree, folder))
+
+
+def _untouched(repo: Path, base: str, tree: str, folder: Path) -> list[str]:
+    """Files that only git's conversion (line ends, `$Id$`, encodings: .gitattributes) makes differ from `base`."""
+    modes = {path: mode for mode, path in entries(repo, base)}
+    if not any(path.rsplit("/", 1)[-1] == ".gitattributes" for path in modes):
+        return []
+    plain = [change.path for change in changes(repo, base, tree) if change.mode.startswith("100") and modes.get(change.path) == change.mode]
+    with tempfile.TemporaryDirectory() as own, tempfile.TemporaryDirectory() as fresh:
+        env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
+        git("read-tree", base, repo=repo, env=env)
+        listed = "".join(f"{path}\0" for path in plain).encode("utf-8", "surrogateescape")
+        git("--work-tree", fresh, "checkout-index", "-z", "--stdin", repo=repo, env=env, data=listed)
+        return [path for path in plain if filecmp.cmp(Path(fresh, path), folder / path, shallow=False)]
 
 
 def put_back(repo: Path, tree: str, base: str, paths: list[str]) -> str:
