@@ -33,8 +33,14 @@ rule logs:
         [],
 
 
+rule doctor:
+    """Say which runners and which sandbox work here, and what to install: --config format=table|json."""
+    input:
+        [],
+
+
 rule approve:
-    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..."."""
+    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT."""
     input:
         [],
 

@@ -9,6 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+if __name__ == "__main__":
+    from workflow.commands import end_with_parent
+
+    end_with_parent()  # before anything that takes its time to import
+
 from workflow.commands import main_guard  # noqa: E402
 from workflow.gate.review import request_review  # noqa: E402
 from workflow.gate.verdict import judge  # noqa: E402
@@ -20,12 +25,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
-    parser.add_argument("--options", required=True, help="JSON: agents, after, gates, beside, gate, compression, command, notify, declared")
+    parser.add_argument(
+        "--options", required=True, help="JSON: agents, after, gates, beside, gate, compression, command, notify, declared, budgets"
+    )
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    with main_guard(job=True):
+    with main_guard():
         options = arguments()
         wanted = json.loads(options.options)
         request_review(options.run_dir, options.phase, wanted)

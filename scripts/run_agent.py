@@ -9,6 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+if __name__ == "__main__":
+    from workflow.commands import end_with_parent
+
+    end_with_parent()  # before anything that takes its time to import
+
 from workflow.commands import main_guard  # noqa: E402
 from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.agents import Policy, run_agent  # noqa: E402
@@ -20,13 +25,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agent", help="name of the agent")
-    parser.add_argument("--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public")
+    parser.add_argument(
+        "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, budgets, versions"
+    )
     parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    with main_guard(job=True):
+    with main_guard():
         options = arguments()
         if options.guard:
             require_open(options.run_dir, **json.loads(options.guard))

@@ -9,6 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+if __name__ == "__main__":
+    from workflow.commands import end_with_parent
+
+    end_with_parent()  # before anything that takes its time to import
+
 from workflow.commands import main_guard  # noqa: E402
 from workflow.proof.validation import validate_phase  # noqa: E402
 
@@ -23,6 +28,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with main_guard(job=True):
+    with main_guard():
         options = arguments()
         validate_phase(options.run_dir, options.phase, json.loads(options.options))

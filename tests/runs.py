@@ -143,6 +143,7 @@ class Run:
             "gate": gate,
             "compression": compression,
             "command": asdict(command),
+            "budgets": [],
             "declared": list(declared),
         }
         return review.request_review(self.folder, phase, options)

@@ -12,17 +12,17 @@ from workflow.errors import PhasegateError, storage_error
 PARENT = "PHASEGATE_PARENT"  # process id of the snakemake that starts jobs
 
 
+def end_with_parent() -> None:
+    """From now on a job of Snakemake ends with it, however it ends; where it has ended already, at once."""
+    from workflow.work.keeper import die_with_parent
+
+    die_with_parent(int(os.environ.get(PARENT, 0)) or None)
+
+
 @contextlib.contextmanager
-def main_guard(job: bool = False) -> Iterator[None]:
-    """A PhasegateError becomes one clear line and exit code 1; a reader that went away (`| head`) is no error.
-
-    A `job` of Snakemake ends with it, however it ends.
-    """
+def main_guard() -> Iterator[None]:
+    """A PhasegateError becomes one clear line and exit code 1; a reader that went away (`| head`) is no error."""
     try:
-        if job:
-            from workflow.work.keeper import die_with_parent
-
-            die_with_parent(int(os.environ.get(PARENT, 0)) or None)
         yield
     except PhasegateError as error:
         print(f"phasegate: {error}", file=sys.stderr)

@@ -10,9 +10,10 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
 def environment(folder: Path | None = None) -> jinja2.Environment:
@@ -22,6 +23,8 @@ def environment(folder: Path | None = None) -> jinja2.Environment:
     `oneline` (white space folded), `slug` (file-name form), `fence` (a fenced block that its content cannot end),
     `code` (an inline code span), `shell` (a list of words as one shell command), `label` (text of a Mermaid node).
     """
+    import jinja2  # a tenth of a second, and most of what uses this module renders nothing
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder) if folder else None,
         undefined=jinja2.StrictUndefined,

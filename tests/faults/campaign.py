@@ -194,7 +194,8 @@ class Lane:
         def look() -> None:
             time.sleep(after_s)
             for process in left():
-                self.report.violations.append(Violation("alive", f"{after_s:g} s after the end of {what}: {process}"))
+                text = f"{after_s:g} s after the end of {what}: {process}, {process.age_s:.1f} s old"
+                self.report.violations.append(Violation("alive", text))
                 process.kill()
 
         self.watches.append(threading.Thread(target=look))

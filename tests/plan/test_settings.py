@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -28,7 +29,7 @@ from workflow.plan import commandline, documents, presets, settings
 from workflow.plan.phases import Agent
 from workflow.proof import bundles
 from workflow.view import notices
-from workflow.work import environments, journal, prompts, retries, sandbox
+from workflow.work import environments, prompts, retries, sandbox, spending
 from workflow.work.runners import from_brief
 
 SCHEMA = documents.schema("config")
@@ -383,9 +384,7 @@ def repeated(name: str) -> Callable[[Bench], bool]:
         folder = bench.folder / "attempts" / "001"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "output.log").write_text("Server is BUSY\n")
-        files.write_json(folder / "exit.json", {"exit_code": 9})
-        files.write_json(folder / "result.json", {"status": "failed"})
-        return retries.retryable(journal.Attempt(folder), bench.policy(name)["retry"])
+        return retries.retryable({"status": "failed"}, {"exit_code": 9}, folder / "output.log", bench.policy(name)["retry"])
 
     return observe
 
@@ -496,6 +495,63 @@ def scanned(bench: Bench) -> str:
     return bench.validation()["scan"]["status"]
 
 
+def stops(amount: str) -> Callable[[Bench], str]:
+    """What becomes of an agent that has used 3 calls, 100 tokens, half a dollar and a moment."""
+
+    def observe(bench: Bench) -> str:
+        used = {"model_calls": 3, "input_tokens": 60, "output_tokens": 40, "cost_usd": 0.5, "wall_s": 9.0}
+        folder = bench.run_copy() / "plan" / "agents" / "writer" / "attempts" / "001"
+        files.write_json(folder / "usage.json", used)
+        files.write_json(folder / "exit.json", files.read_json(folder / "exit.json") | {"duration_s": 9.0})
+        limits = spending.limits(json.loads(bench.call().policy(bench.agent(bench.call(), "writer")))["budgets"])
+        return spending.reached(limits, spending.all_of(bench.run_copy()))
+
+    return observe
+
+
+def budget_effects(prefix: str, where: str, name: str) -> dict[str, Effect]:
+    """The keys of a budget of the run, a phase, or an agent."""
+    enough = {"usd": ("0.5", "USD"), "tokens": ("100", "tokens"), "model_calls": ("3", "model calls"), "wall_s": ("9", "seconds of work")}
+    made = {}
+    for kind, (used, unit) in enough.items():
+        most: Any = float(used) if "." in used else int(used)
+        said = f"the budget of {name} is spent: {used} of {used} {unit}"
+        made[f"{prefix}.{kind}"] = Effect(f"{where}.{kind}", stops(kind), ((most, said), (most * 2, "")))
+    return made
+
+
+def produced(bench: Bench) -> str:
+    return " ".join(bench.outcome(sh("echo x > x.txt"))["errors"])
+
+
+def set_up(bench: Bench) -> tuple[str, bool]:
+    """What an agent finds that its set-up has made, and whether that counts as its work."""
+    outcome = bench.outcome(sh("cat prepared > made.txt 2>&1 || true; echo done >> made.txt"))
+    return outcome["status"], "+ready" in outcome["patch"] and "b/prepared" not in outcome["patch"]
+
+
+def own_home(bench: Bench) -> bool:
+    """Whether an agent sees a login that is kept in the user's home."""
+    home = bench.folder / "home-of-the-user"
+    (home / ".tool").mkdir(parents=True, exist_ok=True)
+    (home / ".tool/login").write_text("logged in")
+    bench.monkeypatch.setenv("HOME", str(home))
+    if "shares" not in bench.values["runners"]["tool"]:
+        bench.put("runners.tool.shares", [".tool"])
+    if "home" not in bench.values["runners"]["tool"]:
+        bench.put("runners.tool.home", "shared")
+    return "+logged in" in bench.outcome(sh("cat ~/.tool/login > l.txt; echo x > x.txt"))["patch"]
+
+
+def reaches_a_server(bench: Bench) -> bool:
+    """Whether an agent reaches a server on this machine; where nothing can cut it off, it does not start."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = (
+            f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2); open('r.txt', 'w').write('reached')"
+        )
+        return "+reached" in bench.outcome([sys.executable, "-c", script])["patch"]
+
+
 def declared_names(bench: Bench) -> list[str]:
     bench.put("runners.tool.env", ["API_URL", "API_KEY"])
     return bench.call().declared()
@@ -542,10 +598,13 @@ EFFECTS: dict[str, Effect] = {
     ),
     "runners.*.env": Effect("runners.tool.env", sees_token, (([], False), (["PHASE_TOKEN"], True))),
     "runners.*.usage": Effect("runners.tool.usage", of_runner("usage"), (("none", "none"), ("codex", "codex"))),
-    "runners.*.home": Effect("runners.tool.home", of_runner("home"), (("private", "private"), ("shared", "shared"))),
-    "runners.*.shares": Effect("runners.tool.shares", of_runner("shares"), (([], ()), ([".tool"], (".tool",)))),
-    "runners.*.network": Effect("runners.tool.network", of_runner("network"), (("on", "on"), ("off", "off"))),
-    "runners.*.setup": Effect("runners.tool.setup", of_runner("setup"), (([], ()), (["make"], ("make",)))),
+    "runners.*.home": Effect("runners.tool.home", own_home, (("private", False), ("shared", True))),
+    "runners.*.shares": Effect("runners.tool.shares", own_home, (([], False), ([".tool"], True))),
+    "runners.*.network": Effect("runners.tool.network", reaches_a_server, (("on", True), ("off", False))),
+    "runners.*.setup": Effect(
+        "runners.tool.setup", set_up, (([], ("succeeded", False)), (sh("echo ready > prepared"), ("succeeded", True)))
+    ),
+    **budget_effects("budget", "budget", "the run"),
     "runners.*.model": Effect("runners.tool.model", model_words, ((None, ["tool"]), ("big-1", ["tool", "-m", "big-1"]))),
     "runners.*.files.*": Effect("runners.tool.files", home_files, (({}, {}), ({"a/b": "in {home}"}, {"a/b": "in /home/agent"}))),
     "max_parallel_agents": Effect("max_parallel_agents", cap, ((1, 1), (5, 5))),
@@ -575,6 +634,7 @@ EFFECTS: dict[str, Effect] = {
     "phases.*.parallel": Effect("phases.build.parallel", lambda bench: bench.brief("helper")["needs"], ((True, []), (False, ["maker"]))),
     "phases.*.runner": Effect("phases.build.runner", runner_of("helper"), ((None, "scaffold"), ("spare", "spare"))),
     "phases.*.timeout": Effect("phases.build.timeout", lambda bench: bench.policy("helper")["timeout_s"], ((None, 1800), (7, 7))),
+    **budget_effects("phases.*.budget", "phases.plan.budget", "phase plan"),
     "phases.*.artifacts.required": Effect(
         "phases.plan.artifacts.required", lambda bench: bench.validation()["status"], ((["*.txt"], "pass"), (["gone.txt"], "fail"))
     ),
@@ -597,6 +657,12 @@ EFFECTS: dict[str, Effect] = {
         "phases.build.agents.helper.timeout", lambda bench: bench.policy("helper")["timeout_s"], ((None, 1800), (8, 8))
     ),
     **retry_effects("phases.*.agents.*.retry", "phases.plan.agents.writer.retry", "writer"),
+    **budget_effects("phases.*.agents.*.budget", "phases.plan.agents.writer.budget", "agent plan_writer"),
+    "phases.*.agents.*.produces": Effect(
+        "phases.plan.agents.writer.produces",
+        produced,
+        ((["*.txt"], ""), (["*.md"], "the program exited 0 but made nothing that matches *.md")),
+    ),
     "phases.*.agents.*.allow_no_changes": Effect(
         "phases.plan.agents.writer.allow_no_changes",
         lambda bench: bench.outcome(["true"])["status"],

@@ -11,10 +11,6 @@ from planted import TOKENS, body
 DECLARED = {"API_TOKEN": "declared " + body(24, 9), "DB_PASSWORD": "pass/" + body(12, 11) + "&?"}
 ALIKE = ("AWS Secret Key", "Mailchimp Access Key", "Twilio API Key", "Discord Bot Token")
 SHAPES = {kind: token for kind, token in TOKENS.items() if kind not in ALIKE}
-    kind: token
-    for kind, token in TOKENS.items()
-    if kind not in ("AWS Secret Key", "Mailchimp Access Key", "Twilio API Key", "Discord Bot Token")
-}
 CODE = "\n".join(f"value_{place} = '''{token}'''" for place, token in enumerate(SHAPES.values()))
 
 

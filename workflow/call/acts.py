@@ -15,7 +15,7 @@ from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
-from workflow.view import changes, logs, proofs, state, summary, tables
+from workflow.view import changes, doctor, logs, proofs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
 
@@ -100,8 +100,11 @@ def approve(call: Call) -> int:
     if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
         raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
     by = people.name(call.line.text("by"))
-    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), by, call.line.text("note"), call.line.text("waive"))
+    words = (by, call.line.text("note"), call.line.text("waive"), call.line.amount("budget_usd"))
+    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words)
     print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")
+    if given.budget_usd is not None:
+        print(f"budget:   what follows may cost {given.budget_usd:g} USD")
     for item, reason in given.waivers:
         print(f"waived:   {item}: {reason}")
     print(f"go on:    {call.command.go_on()}")
@@ -153,6 +156,11 @@ def restore(call: Call) -> int:
     return 0
 
 
+def examine(call: Call) -> int:
+    """Say which runners and which sandbox work here."""
+    return doctor.show(call.settings["runners"], call.settings["sandbox"], _format(call))
+
+
 def _require_run(call: Call) -> None:
     if not (call.run_dir / "run.json").is_file():
         raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
@@ -193,7 +201,8 @@ ACTS = {
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),
     "logs": Act(log, ("agent", "follow")),
-    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive"), decides=True),
+    "doctor": Act(examine, ("format",)),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
     "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
     "restore": Act(restore, ("from",), writes=True, decides=True),

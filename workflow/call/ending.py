@@ -13,7 +13,7 @@ from workflow.call.model import Call
 from workflow.errors import PhasegateError
 from workflow.gate.verdict import Verdict
 from workflow.markup import plain
-from workflow.view import notices, state, summary
+from workflow.view import estimate, notices, state, summary
 
 
 def finish(call: Call, workdir: Path) -> None:
@@ -42,6 +42,13 @@ def finish(call: Call, workdir: Path) -> None:
     if code:
         logging.shutdown()
         os._exit(code)
+
+
+def foretell(call: Call, workdir: Path) -> None:
+    """The last act of a dry run: what the real one would take and cost, as far as earlier attempts tell."""
+    os.chdir(workdir)
+    sys.stdout.flush()
+    summary.show(estimate.lines(call.run_dir, call.waiting()))
 
 
 def show_project(call: Call) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
+import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import feedback, history, verdict
-from workflow.plan import briefs
+from workflow.plan import briefs, presets
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
@@ -114,8 +115,27 @@ class Call:
         """How an agent's attempts are carried out, as JSON for its job."""
         forced = agent.rule in self.retried
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
-        record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"]}
+        record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"], "budgets": self.budgets(agent)}
+        known = {name: presets.about(name) for name in agent.runners}
+        record |= {
+            "versions": {name: [_filled(word) for word in about.version] for name, about in known.items() if about and about.version}
+        }
         return json.dumps(record | {"environments": self.settings["environments"], "force": self.invocation if forced else ""})
+
+    def budgets(self, agent: Agent) -> list[dict[str, Any]]:
+        """The budgets that an agent's work counts against: run, phase, agent, and those given with approvals before it."""
+        phase = self.plan.phases[agent.phase]
+        given = [
+            {"name": "the run", "phases": None, "agent": None, "most": self.settings["budget"]},
+            {"name": f"phase {phase.name}", "phases": [phase.name], "agent": None, "most": phase.budget},
+            {"name": f"agent {agent.rule}", "phases": [phase.name], "agent": agent.name, "most": agent.budget},
+        ]
+        for name in self.plan.upstream(phase.name):
+            usd = self.judge(name).budget_usd
+            if usd is not None:
+                later = [other for other in self.plan.phases if name in self.plan.upstream(other)]
+                given.append({"name": f"what follows {name}", "phases": later, "agent": None, "most": {"usd": usd}})
+        return [{**item, "most": dict(item["most"])} for item in given if item["most"]]
 
     def tree_limits(self) -> str:
         """How much the source of the run may hold, as JSON for the job that fetches it."""
@@ -128,6 +148,17 @@ class Call:
             if all(other in found and self.judge(other).is_open for other in phase.after):
                 found[name] = phase
         return list(found.values())
+
+    def waiting(self) -> list[Agent]:
+        """The agents of the reached phases that would work: no outcome, one that answers another brief, or one to be tried again."""
+        found: list[Agent] = []
+        for agent in (agent for phase in self.reached() for agent in phase.agents):
+            outcome = files.try_read_json(self.run_dir / agent.phase / "agents" / agent.name / "outcome.json") or {}
+            stale = outcome.get("brief_sha256") != files.sha256_json(files.read_json(Path(self.brief(agent))))
+            needed = {other.name for other in found if other.phase == agent.phase} & set(agent.needs)
+            if stale or outcome.get("again") or needed:
+                found.append(agent)
+        return found
 
     def gates(self, phase: str) -> dict[str, str]:
         """The phases that a phase builds on, each with its kind of gate."""
@@ -156,6 +187,7 @@ class Call:
             "command": asdict(self.command),
             "notify": self.settings["notify"],
             "declared": self.declared(),
+            "budgets": list({item["name"]: item for agent in entry.agents for item in self.budgets(agent)}.values()),
         }
         return json.dumps(record)
 
@@ -178,3 +210,7 @@ class Call:
     def state(self) -> state.RunState:
         """Where the run stands now."""
         return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed and not self.stopped)
+
+
+def _filled(word: str) -> str:
+    return word.replace("{python}", sys.executable)

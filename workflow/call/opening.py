@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import __version__, files, session
-from workflow.call import acts, reruns, stopping
+from workflow.call import acts, ending, reruns, stopping
 from workflow.call.ending import finish
 from workflow.call.model import Call
 from workflow.commands import PARENT, main_guard
@@ -54,6 +54,8 @@ def begin(root: Path, main: bool) -> Call:
             _prepare(call)
         if main:
             _write_briefs(call)
+        if main and call.line.dry_run:
+            atexit.register(ending.foretell, call, Path.cwd())
         call.settled = True
         return call
 

@@ -15,7 +15,7 @@ from workflow.errors import UsageError
 from workflow.gate import people, verdict
 from workflow.plan import phases
 from workflow.plan.phases import Agent
-from workflow.work import adoptions, journal
+from workflow.work import adoptions, journal, spending
 
 
 def check_names(call: Call) -> None:
@@ -135,12 +135,19 @@ def _put_away(call: Call, agent: Agent, moment: str) -> None:
 
 
 def _try_again(call: Call) -> None:
-    """Agents whose program could not be started try again by themselves: nothing was paid for."""
+    """Agents that are parked or could not start try again by themselves, and those over a budget that allows more by now."""
+    spent: list[spending.Spent] | None = None
     moment = files.now().replace(":", "").replace("-", "")
     for phase in call.reached():
         for agent in phase.agents:
             outcome = files.try_read_json(call.run_dir / agent.phase / "agents" / agent.name / "outcome.json")
-            if isinstance(outcome, dict) and outcome.get("again"):
+            if not isinstance(outcome, dict):
+                continue
+            may = bool(outcome.get("again"))
+            if outcome.get("status") == "over_budget":
+                spent = spending.all_of(call.run_dir) if spent is None else spent
+                may = not spending.reached(spending.limits(call.budgets(agent)), spent)
+            if may:
                 _put_away(call, agent, moment)
 
 

@@ -28,7 +28,8 @@ HEX = set("0123456789abcdef")
 class Approval:
     """What a marker says: the digest that it names, who gave it, when, and what was waived (item -> reason).
 
-    `place` is `run/phase` as the Statement has it; empty for a marker that holds nothing but the digest.
+    `place` is `run/phase` as the Statement has it; empty for a marker that holds nothing but the digest. `budget_usd` is
+    what the phases that follow may cost together; None says nothing about it.
     """
 
     digest: str
@@ -37,6 +38,7 @@ class Approval:
     note: str = ""
     place: str = ""
     waivers: tuple[tuple[str, str], ...] = ()
+    budget_usd: float | None = None
 
 
 def parse(content: bytes) -> Approval | None:
@@ -53,8 +55,9 @@ def parse(content: bytes) -> Approval | None:
         given = [(str(item["item"]), str(item["reason"]).strip()) for item in predicate.get("waivers", [])]
         waivers = tuple((item, reason) for item, reason in given if reason)
         by, at, note = (str(predicate.get(key, "")) for key in ("by", "at", "note"))
-        place = f"{predicate['run']}/{predicate['phase']}"
-        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, place, waivers)
+        place, budget = f"{predicate['run']}/{predicate['phase']}", predicate.get("budget_usd")
+        budget = None if budget is None else float(budget)
+        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, place, waivers, budget)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -70,16 +73,18 @@ def statement(run: str, phase: str, approval: Approval) -> bytes:
         "note": approval.note,
         "waivers": [{"item": item, "reason": reason} for item, reason in approval.waivers],
     }
+    if approval.budget_usd is not None:
+        predicate["budget_usd"] = str(approval.budget_usd)  # a text: canonical JSON holds no fractions
     subject = [{"name": f"{run}/{phase}", "digest": {"sha256": approval.digest}}]
     made = {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": PREDICATE_TYPE, "predicate": predicate}
     return files.canonical_json(made) + b"\n"
 
 
-def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, waive: str) -> Approval:
+def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, waive: str, budget_usd: float | None = None) -> Approval:
     """Write APPROVED for what REQUEST.md shows. UsageError, and no file, where that is not what is there now.
 
     Everything that blocks the gate must be named in `waive` (`item=reason; item=reason`; a `;` inside is written `\\;`);
-    a waiver of something that does not block is refused, too.
+    a waiver of something that does not block is refused, too. `budget_usd` is what the phases that follow may cost together.
     """
     digest, problems = verification.verify_phase(run_dir, phase, after)
     shown = history.read(run_dir, phase)["shown"]
@@ -94,7 +99,7 @@ def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, wai
         way = "delete that file" if pending == feedback.UNCHANGED else "run snakemake to have them made, or delete that file"
         raise UsageError(f"{phase}: {pending} ({run_dir / phase / feedback.MARKER}); {way}")
     waivers = _waivers(waive, {item.id: item.text for item in blockers(subject)}, phase)
-    approval = Approval(digest, by, files.now(), note, f"{run_dir.name}/{phase}", tuple(waivers))
+    approval = Approval(digest, by, files.now(), note, f"{run_dir.name}/{phase}", tuple(waivers), budget_usd)
     files.write_bytes(run_dir / phase / MARKER, statement(run_dir.name, phase, approval))
     return approval
 

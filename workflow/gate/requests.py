@@ -6,12 +6,12 @@ Everything that came from an agent (paths, logs, messages) is escaped or fenced:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from workflow import files, markup
-from workflow.gate import feedback
+from workflow.gate import costs, feedback
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
@@ -46,8 +46,13 @@ def ribbon(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return YELLOW if manifest["subject"]["validation"]["status"] == "partial" else GREEN
 
 
-def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command: Command, secret: Values) -> Path:
-    """Write REQUEST.md for a manifest. `command` starts this snakemake again; `secret` and tokens by shape do not appear."""
+def write_request(
+    run_dir: Path, manifest: dict[str, Any], bundle: Path, command: Command, secret: Values, budgets: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """Write REQUEST.md for a manifest. `command` starts this snakemake again; `secret` and tokens by shape do not appear.
+
+    `budgets` are those that the phase's agents count against.
+    """
     phase = manifest["phase"]
     folder = run_dir / phase
     merge, validation = files.read_json(folder / "merge.json"), validations.read(run_dir, phase)
@@ -68,6 +73,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         **_review(run_dir, phase, manifest, merge, command, secret),
         "agents": [_agent(folder, outcome, command) for outcome in found],
         "unusual": _unusual(merge, found),
+        "costs": costs.of_phase(run_dir, phase, budgets),
         "validation": validation,
         "allowed": sum(row["allowed"] for row in validation["secrets"]),
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
@@ -81,6 +87,7 @@ def write_request(run_dir: Path, manifest: dict[str, Any], bundle: Path, command
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
     pages = markup.environment(TEMPLATES)
+    values["show_costs"] = costs.told_at_all(values["costs"])
     pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))
     pages.filters["fence"] = lambda text, language="": markup.fenced(markup.visible(leaks.redact_text(text, secret)), language)
     page = pages.get_template("REQUEST.md.j2").render(values)

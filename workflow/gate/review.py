@@ -17,7 +17,7 @@ def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
 
     `options`: agents and after (names), gates (of all phases before), beside (gates of phases that this one does not
     build on), gate (policy and kind), compression (0 to 9), command (how snakemake is started again, for the page),
-    declared (names of variables that hold secrets).
+    declared (names of variables that hold secrets), budgets (those that the phase's agents count against).
     """
     answered, policy = feedback.rounds(run_dir, phase), options["gate"]["policy"]
     decided = {
@@ -29,7 +29,7 @@ def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
     files.write_json(run_dir / phase / "manifest.json", made)
     files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")
-    requests.write_request(run_dir, made, bundle, Command(**options["command"]), Values(declared(options["declared"])))
+    requests.write_request(run_dir, made, bundle, Command(**options["command"]), Values(declared(options["declared"])), options["budgets"])
     history.record_shown(run_dir, phase, made["digest"])
     if answered:
         feedback.mark_answered(run_dir, phase, answered[-1]["sha256"])

@@ -36,6 +36,7 @@ class Verdict:
     since: str = ""
     waived: tuple[tuple[str, str], ...] = ()
     by_bare_marker: bool = False
+    budget_usd: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -128,7 +129,10 @@ def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: 
         return Verdict(phase, STALE, (why,), digest, by=approval.by, since=since)
     reasons = [f"approved by {approval.by} ({path})" if approval.by else f"APPROVED names the digest ({path})"]
     reasons += waived_reasons(approval.waivers)
-    return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", approval.by, approval.at or touched, approval.waivers)
+    if approval.budget_usd is not None:
+        reasons.append(f"what follows may cost {approval.budget_usd:g} USD")
+    facts = (approval.by, approval.at or touched, approval.waivers)
+    return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", *facts, budget_usd=approval.budget_usd)
 
 
 def waived_reasons(waivers: tuple[tuple[str, str], ...]) -> list[str]:

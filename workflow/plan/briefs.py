@@ -62,6 +62,7 @@ def make_brief(
         "checks": [{"name": check.name, "command": list(check.command), "purpose": check.purpose} for check in phase.checks],
         "upstream": [_found(plan.phases[name], run_dir) for name in plan.upstream(phase.name)],
         "environment": agent.environment,
+        "produces": list(agent.produces),
         "allow_no_changes": agent.allow_no_changes,
         "feedback": list(rework["items"]) if rework else [],
         "rework": {"round": rework["round"], "previous": rework["previous"]} if rework else None,

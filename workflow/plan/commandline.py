@@ -35,6 +35,7 @@ PARAMETERS = {
     "note_file": "file that holds the note",
     "confirm": "yes to what costs money",
     "format": "table or json",
+    "budget_usd": "what the phases after a gate may cost together",
     "waive": "what blocks a gate and is accepted, as item=reason; item=reason",
     "agents": "agents that are asked for changes",
     "to": "phase whose gate a rollback goes back to",
@@ -75,6 +76,18 @@ class CommandLine:
         if word in TRUE | FALSE:
             return word in TRUE
         raise UsageError(f"--config {name}={self.raw[name]}: say yes or no (true, false, on, off, 1, 0 work too)")
+
+    def amount(self, name: str) -> float | None:
+        """A positive number, or None where nothing was typed. UsageError for anything else."""
+        if name not in self.raw:
+            return None
+        try:
+            value = float(self.raw[name])
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise UsageError(f"--config {name}={self.raw[name]}: write a positive number, such as {name}=2.50")
+        return value
 
     def choice(self, name: str, allowed: list[str], default: str | None = None) -> str:
         """One of the allowed words. UsageError that lists them for anything else, or where it is missing."""

@@ -41,6 +41,8 @@ class Agent:
     allow_no_changes: bool
     environment: str
     fallbacks: tuple[str, ...] = ()
+    budget: Mapping[str, float] = field(default_factory=dict)
+    produces: tuple[str, ...] = ()
 
     @property
     def runners(self) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ class Phase:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     checks: tuple[Check, ...]
+    budget: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
             required=tuple(entry["artifacts"]["required"]),
             optional=tuple(entry["artifacts"]["optional"]),
             checks=_checks(settings, name, entry, intake),
+            budget=entry["budget"],
         )
     ordered = _in_order(settings, phases)
     _refuse_collisions(settings, ordered)
@@ -199,6 +203,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 retry={**settings["retry"], **agent["retry"]},
                 allow_no_changes=agent["allow_no_changes"],
                 environment=agent["environment"],
+                budget=agent["budget"],
+                produces=tuple(agent["produces"]),
             )
         )
     cycle = _cycle({agent.name: agent.needs for agent in found})

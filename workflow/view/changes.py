@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import feedback
+from workflow.markup import visible
 from workflow.work import leaks, trees
 from workflow.work.redaction import Values
+
+COLOUR = re.compile("(\x1b\\[[0-9;]*m|\x1b\\[K)")
 
 
 def show(run_dir: Path, phase: str, against: str, secret: Values) -> int:
@@ -31,13 +35,19 @@ def show(run_dir: Path, phase: str, against: str, secret: Values) -> int:
     options = ["--stat", "-p", f"--color={colour}", "--no-ext-diff", "--no-textconv", "--find-renames"]
     command = ["git", *trees.QUIET, "--git-dir", str(run_dir / "project.git"), "diff", *options, old, merge["commit"]]
     done = subprocess.run(command, env=trees.environment(), stdout=subprocess.PIPE, check=False)
-    shown = leaks.redact(done.stdout, secret)
+    shown = _harmless(leaks.redact(done.stdout, secret).decode("utf-8", "replace"), colour == "always").encode()
     sys.stdout.flush()
     if terminal and _paged(shown):
         return done.returncode
     sys.stdout.buffer.write(shown)
     sys.stdout.flush()
     return done.returncode
+
+
+def _harmless(text: str, coloured: bool) -> str:
+    """A diff in which nothing acts on a terminal but colours."""
+    parts = COLOUR.split(text) if coloured else [text]
+    return "".join(part if COLOUR.fullmatch(part) else visible(part) for part in parts)
 
 
 def _paged(content: bytes) -> bool:

@@ -6,7 +6,9 @@ Snakemake's own account of jobs, resources and reasons is for `--verbose`, dry r
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from workflow.work.logs import log_end
 
 REPEATED = ("RuleException:\nCalledProcessError", "WorkflowError:\nAt least one job did not", "Exiting because a job")
 SAID = "phasegate: "
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Calm(logging.Filter):
@@ -31,14 +34,20 @@ class Calm(logging.Filter):
         """Whether Snakemake shows the record as it is."""
         if self.silent or record.levelno < logging.WARNING or str(record.msg).startswith(REPEATED):
             return False
+        trouble = next((number for number in STORAGE if os.strerror(number) in str(record.msg)), None)
+        if trouble:
+            self._say(f"{SAID}{storage_error(OSError(trouble, ''))}")
+            return False
         if not hasattr(record, "rule_name") or not hasattr(record, "log"):
             return True
-        line = failure(str(record.rule_name), [Path(log) for log in record.log])
+        self._say(failure(str(record.rule_name), [Path(log) for log in record.log]))
+        return False
+
+    def _say(self, line: str) -> None:
         if line not in self.said:
             self.said.add(line)
             with contextlib.suppress(OSError):
                 print(line, file=sys.stderr)
-        return False
 
 
 def failure(rule: str, logs: list[Path]) -> str:

@@ -59,8 +59,7 @@ class Ear:
     def _look_at_others(self) -> list[Spent]:
         now = time.monotonic()
         if now - self._looked_at >= OTHERS_EVERY_S:
-            found = spending.all_spent(self._run_dir)
-            self._others = [item for item in found if (item.phase, item.agent, item.attempt) != self._place]
+            self._others = [item for item in spending.all_of(self._run_dir) if (item.phase, item.agent, item.attempt) != self._place]
             self._looked_at = now
         return self._others
 

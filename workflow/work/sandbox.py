@@ -24,6 +24,7 @@ KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "SSL_CERT_
 KINDS = ("bubblewrap", "landlock")  # the best one first
 TRIED = "PHASEGATE_SANDBOXES"  # names the kinds that are tried, separated by commas; for tests and for comparing them
 LANDLOCK = Path(__file__).with_name("landlock.py")
+UNNESTED = {'sandbox_mode="workspace-write"': 'sandbox_mode="danger-full-access"'}  # codex' own sandbox mounts, Landlock forbids that
 REFUSED = (
     "sandbox: require, but neither bubblewrap nor Landlock works here; "
     "install bubblewrap and allow user namespaces, or use Linux 6.2 or newer"
@@ -125,7 +126,7 @@ def wrap(
     writable = [room.tree, room.home, room.tmp, *shared]
     if protection == "bubblewrap":
         return bubblewrap.around(command, seen, writable, room.tree, network)
-    return _restricted(command, seen.parts(), writable, network)
+    return _restricted([UNNESTED.get(word, word) for word in command], seen.parts(), writable, network)
 
 
 def _restricted(command: Sequence[str], read: Iterable[Path], write: Iterable[Path], network: bool) -> list[str]:

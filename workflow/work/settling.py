@@ -71,9 +71,24 @@ def _read_tree(job: Job, attempt: Attempt, base: trees.Commit, tree: Path, said:
     own = _without_setup(job, attempt, base, taken.tree)
     if status == outcomes.SUCCEEDED and own == base.tree and not job.brief["allow_no_changes"]:
         return answers | {"status": "no_changes", "errors": ["the program exited 0 but changed no file"]}
+    missing = _not_produced(job, base, own) if status == outcomes.SUCCEEDED else []
+    if missing:
+        status, errors = "failed", [f"the program exited 0 but made nothing that matches {', '.join(missing)}"]
     commit = trees.commit_tree(job.repo, own, [base.commit], attempt_name(job, attempt), ended["ended_at"])
     trees.set_ref(job.repo, f"attempts/{job.brief['phase']}/{job.brief['agent']}/{attempt.folder.name}", commit.commit)
     return answers | {"status": status, "errors": errors, "tree": commit.tree, "commit": commit.commit}
+
+
+def _not_produced(job: Job, base: trees.Commit, tree: str) -> list[str]:
+    """The patterns of `produces` that no file matches which this attempt created or changed."""
+    wanted = job.brief["produces"]
+    if not wanted:
+        return []
+    from wcmatch import glob
+
+    made = [change.path for change in trees.changes(job.repo, base.commit, tree) if change.kind != "D" and change.size > 0]
+    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
+    return [pattern for pattern in wanted if not any(glob.globmatch(path, pattern, flags=flags) for path in made)]
 
 
 def _answers(job: Job, attempt: Attempt, base: trees.Commit, tree: Path) -> list[dict[str, str]]:

@@ -55,15 +55,18 @@ def amounts(usage: Mapping[str, Any], wall_s: float | None) -> dict[str, float |
     return {"usd": usage.get("cost_usd"), "tokens": total, "model_calls": usage.get("model_calls"), "wall_s": wall_s}
 
 
-def all_spent(run_dir: Path, phases: Iterable[str] | None = None) -> Iterator[Spent]:
-    """What every attempt of a run has used, whether it has ended or not, in the order of their folders."""
+def all_of(run_dir: Path) -> list[Spent]:
+    """What every attempt of a run that started a program has used, whether it has ended or not, in the order of their folders."""
+    return list(_all_of(run_dir))
+
+
+def _all_of(run_dir: Path) -> Iterator[Spent]:
     for folder in sorted(run_dir.glob("*/agents/*/attempts/[0-9]*")):
-        phase, agent = folder.parts[-5], folder.parts[-3]
-        if phases is None or phase in phases:
-            found = files.try_read_json(folder / USAGE) or {}
-            ended = files.try_read_json(folder / "exit.json") or {}
+        found = files.try_read_json(folder / USAGE) or {}
+        ended = files.try_read_json(folder / "exit.json") or {}
+        if ended.get("started", True):
             wall_s = ended.get("duration_s", found.get("wall_s"))
-            yield Spent(phase, agent, folder.name, amounts(found, wall_s), found)
+            yield Spent(folder.parts[-5], folder.parts[-3], folder.name, amounts(found, wall_s), found)
 
 
 def total(spent: Iterable[Spent], kind: str) -> tuple[float, int]:

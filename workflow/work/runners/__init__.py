@@ -47,6 +47,11 @@ class Runner:
         filled = [self._filled(word, tree, home).replace("{brief}", str(brief_file)) for word in flat]
         return [word.replace("{prompt}", value) for word in filled]
 
+    def program(self, word: str | None = None) -> str:
+        """The program that is started (or another word of a command) with its placeholders filled."""
+        first = self.command[0] if word is None else word
+        return self._filled(first if isinstance(first, str) else first[0], None, None)
+
     def home_files(self, tree: Path, home: Path) -> dict[str, str]:
         """The files to write into a private home, path relative to it to text; none for a shared home."""
         return {name: self._filled(text, tree, home) for name, text in self.files.items()} if self.home == "private" else {}
