@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import INTAKE, ROOT, SNAKEMAKE, Desk, sh
+from faults.fit import unfit
 
 from workflow.call import opening, reruns
 from workflow.call.model import Call
 from workflow.errors import UsageError
+from workflow.work import sandbox
 
 PHASES = {
     "plan": {"agents": {"writer": {"runner": "write"}}},
@@ -184,3 +186,19 @@ def test_note_reaches_the_approval_as_it_was_typed(desk: Desk) -> None:
         desk.run("approve", "--config", "phase=plan", "by=me@example.org", word)
         said = desk.json("runs/demo/plan/APPROVED")["predicate"]
         assert (said["note"], said["by"]) == (note, "me@example.org")
+
+
+def test_what_protects_is_said_calmly_for_landlock_and_loudly_where_nothing_does(desk: Desk) -> None:
+    if not all(map(sandbox.works, sandbox.KINDS)):
+        unfit("bubblewrap or Landlock does not work here")
+    desk.configure({"plan": {"agents": {"writer": {"runner": "write"}}}}, {"write": sh("echo x > x.txt")})
+    for kind, words in (("bubblewrap", ""), ("landlock", "so Landlock protects"), ("none", "WITHOUT A SANDBOX")):
+        desk.env[sandbox.TRIED] = kind
+        run = f"run-{len(kind)}"
+        done = desk.run("--config", f"run={run}")
+        told = [line for line in done.last if "Landlock" in line]
+        assert (len(told), words in "".join(told)) == (1 if words else 0, True), done.err
+        assert ("WARNING" in "".join(told)) is (kind == "none")
+        assert desk.outcome("plan", "writer", run)["sandbox"] == kind
+        assert f"| {kind} |" in desk.read(f"runs/{run}/plan/REQUEST.md")
+    assert desk.run("--config", "run=off", "sandbox=off").said.count("SANDBOX") == 0

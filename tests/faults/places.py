@@ -22,6 +22,7 @@ from conftest import Desk, Done
 from faults import census, packages, verdicts
 from faults.desks import WORKER, command, lay_out, worker
 from faults.history import Ear, History
+from workflow.work import sandbox
 
 HOUR_S = 3600
 
@@ -196,6 +197,12 @@ def _without(*programs: str) -> Maker:
 
 
 @contextlib.contextmanager
+def _no_sandbox(desk: Desk) -> Iterator[Typed]:
+    """Neither bubblewrap nor Landlock is tried."""
+    yield Typed(env={sandbox.TRIED: ""})
+
+
+@contextlib.contextmanager
 def _old_git(desk: Desk) -> Iterator[Typed]:
     shim = desk.path.with_name("shim") / "git"
     shim.parent.mkdir()
@@ -263,8 +270,8 @@ TROUBLES = (
     Trouble("a file where the bundles go", _blocked_output, "bundles"),
     Trouble("git missing", _without("git"), "git is not installed"),
     Trouble("git too old", _old_git, "too old"),
-    Trouble("no bwrap, sandbox: require", _without("bwrap"), "bubblewrap", sandbox="require"),
-    Trouble("no bwrap, sandbox: auto", _without("bwrap"), None, sandbox="auto"),
+    Trouble("no sandbox works, sandbox: require", _no_sandbox, "bubblewrap", sandbox="require"),
+    Trouble("no sandbox works, sandbox: auto", _no_sandbox, None, sandbox="auto"),
     Trouble("runner program deleted", _gone("agent"), "cannot start"),
     Trouble("runner's interpreter deleted", _gone("python"), "cannot start"),
     Trouble("moved folder", _moved, None, half_done=True),

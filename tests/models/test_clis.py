@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.fit import unfit
 
 from models import clis
 from models.scripts import Edit, Read, Script, Shell, Usage, Write, fails, loops, no_op, works
@@ -114,6 +115,18 @@ def test_it_writes_the_files_and_tells_what_that_took(name: str, scripted: Calla
     assert usage.cost_usd == (pytest.approx(0.004725) if name == "pi" else None)
     assert usage.model == {"codex": "gpt-5.2-codex", "pi": "scripted-1"}[name]
     assert model.statuses() == [200] * 3
+
+
+@pytest.mark.parametrize("name", CLIS)
+def test_it_works_under_landlock_too_where_a_sandbox_of_its_own_cannot(
+    name: str, scripted: Callable[..., Model], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sandbox.works("landlock"):
+        unfit("Landlock does not work here")
+    monkeypatch.setenv(sandbox.TRIED, "landlock")
+    done = work(name, scripted(WRITES), place)
+    assert (done.code, done.seen) == (0, ("ok", None)), done
+    assert (done.tree / "copied.txt").read_text() == "made by the model\n"
 
 
 @pytest.mark.parametrize("name", CLIS)

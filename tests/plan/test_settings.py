@@ -421,11 +421,7 @@ def protection(bench: Bench) -> str:
 
 
 def required_protection() -> str:
-    return (
-        "bubblewrap"
-        if sandbox.works()
-        else "sandbox: require, but bubblewrap does not work here; install bubblewrap, or allow user namespaces"
-    )
+    return next(filter(sandbox.works, sandbox.KINDS), sandbox.REFUSED)
 
 
 def bundle_method(bench: Bench) -> int:

@@ -92,15 +92,19 @@ def test_preset_with_another_program_is_not_asked_for_the_presets_version(shim: 
     assert row("codex", command=["wrapper", "codex"])["version"] is None
 
 
-@pytest.mark.parametrize(("works", "mode", "code"), [(True, "require", 0), (False, "require", 1), (False, "auto", 0), (True, "off", 0)])
+@pytest.mark.parametrize(
+    ("works", "mode", "code"),
+    [("bubblewrap", "require", 0), ("landlock", "require", 0), ("", "require", 1), ("", "auto", 0), ("bubblewrap", "off", 0)],
+)
 def test_sandbox_is_told_and_a_requirement_that_cannot_be_met_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], works: bool, mode: str, code: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], works: str, mode: str, code: int
 ) -> None:
-    monkeypatch.setattr(doctor.sandbox, "works", lambda: works)
+    monkeypatch.setattr(doctor.sandbox, "works", lambda kind: kind == works)
     monkeypatch.setattr(doctor, "rows", lambda runners: [])
     assert doctor.show({}, mode) == code
     said = capsys.readouterr().out
     assert ("install bubblewrap" in said) == (not works and mode != "off")
+    assert (f"  {works or 'none'} works here" in said) == (mode != "off")
 
 
 def test_user_asks_the_doctor_before_there_is_a_run(desk: Desk) -> None:

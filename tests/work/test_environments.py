@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from faults.fit import unfit
 
-from workflow.work import environments
+from workflow.work import environments, sandbox
 
 PYPROJECT = """
 [project]
@@ -127,7 +129,7 @@ def test_a_store_that_cannot_be_written_is_an_error_text(tmp_path: Path) -> None
 def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
     project(tmp_path / "a")
     code = (
-        "import json, sys; from pathlib import Path; from workflow.work import environments\n"
+        "import json, sys; from pathlib import Path; from workflow.work import environments, sandbox\n"
         "made = environments.prepare(Path('a'), 'env', Path(sys.argv[1]))\n"
         "print(json.dumps([str(made.folder), made.setup_s, made.error]))"
     )
@@ -149,3 +151,43 @@ def test_store_is_the_configured_folder_or_the_users_cache(tmp_path: Path, monke
     assert environments.store(None) == tmp_path / ".cache/phasegate/environments"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert environments.store(None) == tmp_path / "cache/phasegate/environments"
+
+
+BACKEND = """
+import pathlib, zipfile
+def build_wheel(folder, settings=None, metadata=None):
+    for name in ("uv-cache/poison", "other/poison", "poison"):
+        try:
+            pathlib.Path({store!r}, name).write_text("x")
+        except OSError as error:
+            print(error)
+    with zipfile.ZipFile(pathlib.Path(folder, "hostile-1-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("hostile.py", "")
+        wheel.writestr("hostile-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: hostile\\nVersion: 1\\n")
+        wheel.writestr("hostile-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("hostile-1.dist-info/RECORD", "")
+    return "hostile-1-py3-none-any.whl"
+"""
+
+
+@pytest.mark.parametrize("kind", ["none", *sandbox.KINDS])
+def test_a_build_script_cannot_touch_what_other_projects_get(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind != "none" and not sandbox.works(kind):
+        unfit(f"{kind} does not work here")
+    monkeypatch.setenv(sandbox.TRIED, kind)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "links"))
+    store, source = tmp_path / "env", tmp_path / "source"
+    for folder in (store / "other", store / "uv-cache", source, tmp_path / "links"):
+        folder.mkdir(parents=True)
+    (source / "backend.py").write_text(BACKEND.format(store=str(store)))
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "hostile"\nversion = "1"\n'
+    )
+    with tarfile.open(tmp_path / "links/hostile-1.tar.gz", "w:gz") as packed:
+        packed.add(source, "hostile-1")
+    tree = project(tmp_path / "a", '[project]\nname = "p"\nversion = "1"\ndependencies = ["hostile"]\n')
+    made = environments.prepare(tree, str(store), tmp_path / "log")
+    assert made.error == "", (tmp_path / "log").read_text()
+    assert list(made.folder.rglob("hostile.py"))
+    assert len(list(store.rglob("poison"))) == (3 if kind == "none" else 0)

@@ -199,3 +199,15 @@ def test_end_of_a_log_cannot_act_on_a_terminal(room: Path) -> None:
     assert shown.endswith("\ufffd[31mred\ufffd\ufffd\ufffd\ufffd\ufffd end\tof it\n")
     assert len(shown) <= 60
     assert logs.log_end(room / "nothing") == ""
+
+
+def test_a_program_cannot_change_its_prompt_through_its_standard_input(room: Path) -> None:
+    """/proc/self/fd/0 can be opened for writing by whoever owns the file, also where a sandbox hides the file itself."""
+    prompt = room / "prompt.md"
+    prompt.write_text("the prompt")
+    env, change = dict(os.environ), ["sh", "-c", "cat; echo forged > /proc/self/fd/0"]
+    assert processes.run(change, room, env, room / "log", 20, stdin=prompt).exit_code == 0
+    assert (prompt.read_text(), (room / "log").read_text()) == ("the prompt", "the prompt")
+    with prompt.open("rb") as given:
+        subprocess.run(change, stdin=given, stdout=subprocess.DEVNULL, check=True)
+    assert prompt.read_text() == "forged\n"

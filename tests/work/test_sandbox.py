@@ -1,4 +1,4 @@
-"""What a program can see and change while it runs, with the real bubblewrap."""
+"""What a program can see and change while it runs, with the real bubblewrap and Landlock; ways out are in test_escapes.py."""
 
 from __future__ import annotations
 
@@ -11,36 +11,46 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from faults.fit import unfit
 from runs import OPEN_AIR, Run, check
 
 from workflow.errors import RunError
-from workflow.work import processes, runners, sandbox, trees
+from workflow.work import places, processes, runners, sandbox, trees
 
 needs_bubblewrap = pytest.mark.skipif(not sandbox.works(), reason="bubblewrap does not work here")
 
 
+@pytest.fixture(params=sandbox.KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of sandbox; in CI both have to be there."""
+    if not sandbox.works(request.param):
+        unfit(f"{request.param} does not work here")
+    return str(request.param)
+
+
 @pytest.fixture
-def without_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+def without_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on whose PATH there is no bwrap."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("git", "sh", "true", "mkdir"):
-        for place in os.environ["PATH"].split(os.pathsep):
-            if (Path(place) / name).exists():
-                (folder / name).symlink_to(Path(place) / name)
-                break
+        found = shutil.which(name)
+        assert found
+        (folder / name).symlink_to(found)
     monkeypatch.setenv("PATH", str(folder))
-    sandbox.works.cache_clear()
-    yield
-    monkeypatch.undo()
-    sandbox.works.cache_clear()
 
 
-def lines(room: sandbox.Room, script: str, workdir: Path, reads: tuple[Path, ...] = (), allowed: tuple[str, ...] = ()) -> list[str]:
+@pytest.fixture
+def without_sandboxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which nothing can protect."""
+    monkeypatch.setenv(sandbox.TRIED, "")
+
+
+def lines(room: sandbox.Room, script: str, workdir: Path, reads: tuple[Path, ...] = (), kind: str = "bubblewrap") -> list[str]:
     """What a shell script says inside the sandbox."""
-    env = sandbox.environment(room, allowed, {})
+    env = sandbox.environment(room, (), {})
     log = room.tree.parent / "log"
-    command = sandbox.wrap("bubblewrap", ["sh", "-c", script], room, workdir, reads, env["PATH"])
+    command = sandbox.wrap(kind, ["sh", "-c", script], room, workdir, reads, env["PATH"])
     processes.run(command, room.tree, env, log, 20)
     return log.read_text().splitlines()
 
@@ -78,11 +88,12 @@ def test_other_runs_markers_and_the_rest_of_tmp_cannot_be_seen(room: sandbox.Roo
     assert (room.tree / "f").is_file()
 
 
-@needs_bubblewrap
-def test_what_it_must_read_is_there_to_read_only(room: sandbox.Room, tmp_path: Path) -> None:
+def test_what_it_must_read_is_there_to_read_only(room: sandbox.Room, tmp_path: Path, kind: str) -> None:
     prompt = tmp_path / "runs/demo/plan/prompt.md"
     prompt.write_text("the prompt")
-    assert lines(room, f"cat '{prompt}'; (echo >> '{prompt}') 2>/dev/null || echo ' kept'", tmp_path, (prompt,)) == ["the prompt kept"]
+    assert lines(room, f"cat '{prompt}'; (echo >> '{prompt}') 2>/dev/null || echo ' kept'", tmp_path, (prompt,), kind) == [
+        "the prompt kept"
+    ]
     assert prompt.read_text() == "the prompt"
 
 
@@ -99,9 +110,8 @@ def test_users_home_is_hidden_but_for_the_programs_on_path(room: sandbox.Room, t
     assert lines(room, f"ls -A '{home}'; tool", tmp_path / "runs") == ["bin", "a tool of the user"]
 
 
-@needs_bubblewrap
-def test_python_of_the_virtual_environment_works(room: sandbox.Room, tmp_path: Path) -> None:
-    assert lines(room, f"'{sys.executable}' -c 'import yaml, sys; print(sys.prefix)'", tmp_path) == [sys.prefix]
+def test_python_of_the_virtual_environment_works(room: sandbox.Room, tmp_path: Path, kind: str) -> None:
+    assert lines(room, f"'{sys.executable}' -c 'import yaml, sys; print(sys.prefix)'", tmp_path, kind=kind) == [sys.prefix]
 
 
 @needs_bubblewrap
@@ -197,13 +207,27 @@ def test_an_agent_in_the_sandbox_works_and_cannot_approve_itself(run: Run) -> No
     assert trees.read_file(run.repo, outcome["result"]["commit"], "got") == brief
 
 
-def test_off_is_off_and_an_unknown_machine_is_told_as_none(run: Run, without_bubblewrap: None) -> None:
+def test_without_bubblewrap_landlock_protects_and_the_outcome_and_the_checks_say_so(run: Run, without_bubblewrap: None) -> None:
+    if not sandbox.works("landlock"):
+        unfit("landlock does not work here")
+    assert sandbox.choose("auto") == sandbox.choose("require") == "landlock"
+    marker = run.marker().absolute()
+    script = f"git status --short; git log --oneline; touch '{marker}' 2>/dev/null; mkdir a; echo x > a/x"
+    outcome = run.agent("writer", script, policy=replace(OPEN_AIR, sandbox="require"))
+    assert (outcome["status"], outcome["sandbox"], outcome["errors"]) == ("succeeded", "landlock", [])
+    run.merge("writer")
+    found = run.validate(checks=(check("reads", "sh", "-c", f"! touch '{marker}' && test -f a/x"),), sandbox="auto")
+    assert (found["sandbox"], found["checks"][0]["status"]) == ("landlock", "pass")
+    assert not marker.exists()
+
+
+def test_off_is_off_and_an_unknown_machine_is_told_as_none(run: Run, without_sandboxes: None) -> None:
     assert sandbox.choose("off") == sandbox.choose("auto") == "none"
     outcome = run.agent("writer", "mkdir a; echo x > a/x", policy=replace(OPEN_AIR, sandbox="auto"))
     assert (outcome["status"], outcome["sandbox"]) == ("succeeded", "none")
 
 
-def test_require_without_bubblewrap_is_refused_in_one_line_and_runs_nothing(run: Run, without_bubblewrap: None) -> None:
+def test_require_without_any_sandbox_is_refused_in_one_line_and_runs_nothing(run: Run, without_sandboxes: None) -> None:
     with pytest.raises(RunError, match="sandbox: require") as error:
         run.agent("writer", "echo x > x", policy=replace(OPEN_AIR, sandbox="require"))
     assert "install bubblewrap" in str(error.value)
@@ -214,3 +238,88 @@ def test_require_without_bubblewrap_is_refused_in_one_line_and_runs_nothing(run:
     result = run.validate(checks=(check("tests", "true"),), sandbox="require")["checks"][0]
     assert (result["status"], result["exit_code"]) == ("unknown", None)
     assert "sandbox: require" in result["reason"]
+
+
+def test_tree_home_and_temporary_folder_can_be_used_in_every_way(room: sandbox.Room, tmp_path: Path, kind: str) -> None:
+    script = (
+        "mkdir a b; echo x > a/x; mv a/x b/y; ln b/y a/z; ln -s b c; truncate -s 1 b/y; chmod 700 b; rm a/z; "
+        "mkfifo p; echo h > $HOME/h; mv $HOME/h $TMPDIR/h; echo gone > /dev/null; echo end > /dev/stdout; head -c 4 /dev/urandom | wc -c"
+    )
+    assert lines(room, script, tmp_path, kind=kind) == ["end", "4"]
+    assert [(room.tree / "b/y").stat().st_size, (room.tmp / "h").read_text()] == [1, "h\n"]
+
+
+def test_git_python_with_processes_and_node_work(room: sandbox.Room, tmp_path: Path, kind: str) -> None:
+    parallel = "from concurrent.futures import ProcessPoolExecutor as P; print(sum(P(2).map(abs, [-1, -2])))"
+    script = "git init -q . && touch f && git add f && git -c user.name=a -c user.email=b commit -qm made && git log --format=%s"
+    script += f"; '{sys.executable}' -c '{parallel}'"
+    assert lines(room, script, tmp_path, kind=kind) == ["made", "3"]
+    if shutil.which("node"):
+        code = 'console.log(require("child_process").execSync("echo child").toString() + require("os").userInfo().username.length)'
+        assert lines(room, f"node -e '{code}'", tmp_path, kind=kind)[-2] == "child"
+
+
+def test_a_tool_that_npm_or_pipx_put_into_the_home_folder_works(
+    room: sandbox.Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Only a link to it lies on PATH; its modules, and its environment, lie elsewhere in the hidden home folder."""
+    home = tmp_path / "home"
+    modules, environment = home / ".node/lib/node_modules/tool", home / ".local/share/pipx/venvs/other"
+    for place in (modules, environment / "bin", home / ".node/bin", home / ".local/bin", home / ".local/share/keys"):
+        place.mkdir(parents=True)
+    (modules / "text").write_text("read by the tool\n")
+    (environment / "pyvenv.cfg").write_text("read by the other\n")
+    for program, beside in ((modules / "cli.sh", "text"), (environment / "bin/other", "../pyvenv.cfg")):
+        program.write_text(f'#!/bin/sh\ncat "$(dirname "$(readlink -f "$0")")/{beside}"; ls "{home}/.local/share/keys" 2>/dev/null\n')
+        program.chmod(0o755)
+    (home / ".node/bin/tool").symlink_to("../lib/node_modules/tool/cli.sh")
+    (home / ".local/bin/other").symlink_to(environment / "bin/other")
+    monkeypatch.setenv("HOME", str(home))
+    env = sandbox.environment(room, (), {"PATH": f"{home}/.node/bin:{home}/.local/bin:{os.environ['PATH']}"})
+    for name in ("tool", "other"):
+        command = sandbox.wrap(kind, [name], room, tmp_path / "runs", (), env["PATH"])
+        processes.run(command, room.tree, env, tmp_path / "log", 20)
+    assert (tmp_path / "log").read_text() == "read by the tool\nread by the other\n"
+
+
+@needs_bubblewrap
+def test_a_sandbox_of_its_own_works_inside(room: sandbox.Room, tmp_path: Path) -> None:
+    """As codex has one, also where this is started by root."""
+    inner = 'bwrap --unshare-user --unshare-pid --ro-bind / / --dev /dev --bind /proc /proc --bind "$PWD" "$PWD"'
+    assert lines(room, f"{inner} sh -c 'echo x > made; ! touch /etc/x 2>/dev/null' && cat made", tmp_path) == ["x"]
+
+
+@needs_bubblewrap
+def test_nothing_of_root_is_left_inside(room: sandbox.Room, tmp_path: Path, kind: str) -> None:
+    said = lines(room, "grep -h -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status | cut -f2", tmp_path, kind=kind)
+    assert said[-1] == "1"
+    assert {int(word, 16) for word in said[:-1]} == {0} or os.getuid()
+
+
+def test_variables_with_which_programs_are_subverted_are_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = (
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "PYTHONSTARTUP",
+        "NODE_OPTIONS",
+        "BASH_ENV",
+        "SSH_AUTH_SOCK",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
+    )
+    for name in names:
+        monkeypatch.setenv(name, "x")
+    assert not set(names) & set(sandbox.environment(sandbox.Room.inside(tmp_path), (), {}))
+
+
+def test_what_is_hidden_inside_of_what_is_shown_is_cut_out(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory below a folder of the system, such as /opt."""
+    opt = tmp_path / "opt"
+    for name in ("tool/data", "work/runs/other/secret", "work/config"):
+        (opt / name).parent.mkdir(parents=True, exist_ok=True)
+        (opt / name).write_text(name)
+    monkeypatch.setattr(places, "SYSTEM", (*places.SYSTEM, str(opt)))
+    here = sandbox.Room.inside(opt / "work/runs/demo/x")
+    here.tree.mkdir()
+    said = lines(here, f"cat {opt}/tool/data; cat {opt}/work/config {opt}/work/runs/other/secret 2>/dev/null", opt / "work", kind=kind)
+    assert said == ["tool/data"]

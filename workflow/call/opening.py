@@ -27,6 +27,11 @@ from workflow.view import state, summary, terminal
 from workflow.work import sandbox, scratch, trees
 
 STARTERS = {"quickstart"}
+PROTECTION = {  # what is said about the protection that there is; nothing about the best one
+    "landlock": "phasegate: bubblewrap does not work here, so Landlock protects from agents and checks (config/README.md: Sandbox)",
+    "none": "phasegate: WARNING: agents and checks run WITHOUT A SANDBOX and can do all that you can: "
+    "neither bubblewrap nor Landlock works here; install bubblewrap, or say `sandbox: require`",
+}
 
 
 def begin(root: Path, main: bool) -> Call:
@@ -144,8 +149,8 @@ def _prepare(call: Call) -> None:
     reruns.check_names(call)
     _become_writer(call)
     _start(call)
-    if call.settings["sandbox"] == "auto" and sandbox.choose("auto") == "none":
-        print("phasegate: WARNING: bubblewrap does not work here; agents and checks run without a sandbox", file=sys.stderr)
+    if call.settings["sandbox"] != "off" and sandbox.choose("auto") in PROTECTION:
+        print(PROTECTION[sandbox.choose("auto")], file=sys.stderr)
     for phase in call.reached():
         call.judge(phase.name)  # what a bare marker has opened is noted before anything changes
     reruns.check_request(call)

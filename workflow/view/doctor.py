@@ -26,22 +26,23 @@ def rows(runners: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def show(runners: Mapping[str, Mapping[str, Any]], mode: str, form: str = "table") -> int:
     """Print the rows and what protects agents here, as a table or as JSON; 1 where `sandbox: require` cannot be met."""
-    works = sandbox.works()
-    ready = works or mode != "require"
+    protection = sandbox.choose("auto")
+    ready = protection != "none" or mode != "require"
     if form == "json":
-        tables.print_rows([{"sandbox": "bubblewrap" if works else "none", "mode": mode, "runners": rows(runners)}], (), form)
+        tables.print_rows([{"sandbox": protection, "mode": mode, "runners": rows(runners)}], (), form)
         return 0 if ready else 1
     tables.print_rows(rows(runners), NAMES, form)
-    print(f"\nsandbox:  {_protection(works, mode)}")
+    print(f"\nsandbox:  {_protection(protection, mode)}")
     return 0 if ready else 1
 
 
-def _protection(works: bool, mode: str) -> str:
+def _protection(protection: str, mode: str) -> str:
     if mode == "off":
         return "off in the configuration: agents and checks run unprotected"
-    if works:
-        return f"bubblewrap works here (sandbox: {mode})"
-    return f"bubblewrap does not work here (sandbox: {mode}); install bubblewrap, or allow user namespaces"
+    if protection == "none":
+        return f"none works here (sandbox: {mode}); install bubblewrap and allow user namespaces, or use Linux 6.2 or newer"
+    better = "; bubblewrap, which hides more, does not" if protection == "landlock" else ""
+    return f"{protection} works here (sandbox: {mode}){better}"
 
 
 def _row(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:

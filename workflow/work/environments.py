@@ -11,7 +11,6 @@ import fcntl
 import os
 import platform
 import re
-import subprocess
 import sys
 import time
 import tomllib
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import sandbox, trees
+from workflow.work import processes, sandbox, scratch, trees
 
 EXTRAS = ("test", "tests", "dev")
 REQUIREMENT_FILES = ("requirements.txt", "requirements-dev.txt", "requirements-test.txt")
@@ -126,38 +125,50 @@ def prepare(tree: Path, configured: str | None, log: Path) -> Environment:
 
 
 def _make(goal: Path, wanted: list[str], folder: Path, log: Path) -> str:
-    """Build the environment; returns what went wrong, or nothing."""
+    """Build the environment; returns what went wrong, or nothing.
+
+    Where every package is a wheel nothing of them is executed, and uv's cache is shared. Else build scripts run, and can
+    write nothing but this environment and a cache of their own, so that they cannot touch what other projects get.
+    """
+    trees.remove(goal)
+    goal.mkdir()
+    cache = folder / "uv-cache"
+    cache.mkdir(exist_ok=True)
+    with scratch.folder("environment") as place:
+        room = sandbox.Room(goal, place / "home", place / "tmp")
+        room.home.mkdir()
+        room.tmp.mkdir()
+        listed = place / "requirements.txt"
+        files.write_text(listed, "".join(f"{line}\n" for line in wanted))
+        error = _uv(["venv", "--allow-existing", "--python", sys.executable, str(goal)], room, cache, listed, log)
+        if error or not wanted:
+            return error
+        install = ["pip", "install", "--python", str(goal / "bin" / "python"), "-r", str(listed)]
+        if not _uv([*install, "--no-build"], room, cache, listed, log):
+            return ""
+        return _uv(install, room, place / "home" / "uv-cache", listed, log)
+
+
+def _uv(words: list[str], room: sandbox.Room, cache: Path, listed: Path, log: Path) -> str:
+    """Run uv inside the sandbox; returns what went wrong, or nothing."""
     import uv
 
-    trees.remove(goal)
-    program = uv.find_uv_bin()
-    (folder / "requirements").mkdir(exist_ok=True)
-    listed = folder / "requirements" / f"{goal.name}.txt"
-    files.write_text(listed, "".join(f"{line}\n" for line in wanted))
-    commands = [[program, "venv", "--quiet", "--python", sys.executable, str(goal)]]
-    if wanted:
-        commands.append([program, "pip", "install", "--quiet", "--python", str(goal / "bin" / "python"), "-r", str(listed)])
-    room = sandbox.Room(folder, folder / ".home", folder / ".tmp")
-    room.home.mkdir(exist_ok=True)
-    room.tmp.mkdir(exist_ok=True)
     names = [name for name in os.environ if name.startswith("UV_") and not name.startswith("UV_PUBLISH")]
-    more = {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    more = {"UV_CACHE_DIR": str(cache), "UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never"}
     if "PIP_INDEX_URL" in os.environ:
         more["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
     env = sandbox.environment(room, [*names, *PASSED], more)
-    protection = "bubblewrap" if sandbox.works() else "none"
-    for command in commands:
-        wrapped = sandbox.wrap(protection, command, room, Path.cwd(), [Path(program)], env["PATH"])
-        with log.open("ab") as sink:
-            try:
-                done = subprocess.run(
-                    wrapped, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, timeout=SETUP_TIMEOUT_S, check=False
-                )
-            except subprocess.TimeoutExpired:
-                return f"setting up the environment took more than {SETUP_TIMEOUT_S} s"
-        if done.returncode:
-            return f"the environment could not be set up (exit code {done.returncode}): {_last_line(log)}"
-    return ""
+    shared = [] if cache.is_relative_to(room.home) else [cache]
+    command = [uv.find_uv_bin(), *words, "--quiet"]
+    links = [Path(part) for part in os.environ.get("UV_FIND_LINKS", "").split(",") if os.path.isabs(part)]
+    walls = sandbox.Walls(sandbox.choose("auto"), room, (listed, *links), tuple(shared))
+    try:
+        ended = processes.run(walls.around(command, Path.cwd(), env["PATH"]), room.tree, env, log, SETUP_TIMEOUT_S)
+    except OSError as error:
+        return f"the environment could not be set up: uv cannot be started ({error.strerror})"
+    if ended.timed_out:
+        return f"setting up the environment took more than {SETUP_TIMEOUT_S} s"
+    return f"the environment could not be set up (exit code {ended.exit_code}): {_last_line(log)}" if ended.exit_code else ""
 
 
 def _last_line(log: Path) -> str:

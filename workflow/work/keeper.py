@@ -19,6 +19,7 @@ import contextlib
 import ctypes
 import json
 import os
+import platform
 import select
 import signal
 import subprocess
@@ -30,6 +31,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+KEYCTL = {"x86_64": 250, "aarch64": 219}  # the number of the system call
+KEYCTL_JOIN_SESSION_KEYRING = 1
 STOPPED_GRACE_S = 1.0
 WRAPPERS = {"bwrap"}  # they end when what they wrap has ended; TERM would end both at once
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -125,8 +128,11 @@ def _keep(program: Program, streams: tuple[int, int], report: int, control: int)
 
 def _start_program(program: Program, streams: tuple[int, int]) -> int:
     prctl, keeper = _prctl(), os.getpid()
+    call, keyctl = _system_call(), KEYCTL.get(platform.machine())
 
     def prepare() -> None:
+        if call and keyctl:
+            call(keyctl, KEYCTL_JOIN_SESSION_KEYRING, None)  # an empty one; where it is not allowed there is none to inherit
         if prctl:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != keeper:
@@ -243,6 +249,10 @@ def _send(process: Any, number: int) -> None:
 
 def _prctl() -> Any:
     return ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+def _system_call() -> Any:
+    return ctypes.CDLL(None, use_errno=True).syscall if sys.platform == "linux" else None
 
 
 def adopt_orphans() -> None:

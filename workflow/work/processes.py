@@ -13,12 +13,13 @@ import os
 import selectors
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from workflow.errors import RunError, StorageError
 from workflow.work import keeper
@@ -89,7 +90,7 @@ def run(
     the keeper was killed, and StorageError where `on_exit` could not note the end.
     """
     keeper.adopt_orphans()
-    with _signals() as arrived, open(stdin or os.devnull, "rb") as given, CappedLog(log) as sink:
+    with _signals() as arrived, _given(stdin) as given, CappedLog(log) as sink:
         begin = time.monotonic()
 
         def note(code: int, stopped: str, took: float) -> None:
@@ -104,6 +105,16 @@ def run(
     if sink.error:
         print(f"phasegate: {log}: is not complete, it could not be written ({sink.error.strerror})", file=sys.stderr)
     return watch.ended()
+
+
+def _given(stdin: Path | None) -> IO[bytes]:
+    """What the program reads: a copy, since a program can open its standard input for writing by /proc/self/fd/0."""
+    if stdin is None:
+        return open(os.devnull, "rb")
+    given = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    given.write(stdin.read_bytes())
+    given.seek(0)
+    return given
 
 
 @contextlib.contextmanager

@@ -1,25 +1,34 @@
-"""What a program can see and change while it runs: bubblewrap where it works, nothing elsewhere, and it is said which.
+"""What a program can see and change while it runs: bubblewrap where it works, else Landlock, else nothing, and it is said which.
 
-Inside, the machine is read-only; the home folder, /tmp and the run's working directory are empty but for the
-program's own tree, home and temporary folder and for what it needs to run. Process ids are its own, so nothing of
-it outlives it. The network stays.
+Inside, only the program's own tree, home and temporary folder can be written, and of the machine it sees what `places.py`
+lists. Bubblewrap gives it process ids, /tmp and shared memory of its own, too; what Landlock leaves open is told in
+config/README.md.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflow.errors import RunError
+from workflow.work import bubblewrap, places
 
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR")
-BASE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--new-session")
+KINDS = ("bubblewrap", "landlock")  # the best one first
+TRIED = "PHASEGATE_SANDBOXES"  # names the kinds that are tried, separated by commas; for tests and for comparing them
+LANDLOCK = Path(__file__).with_name("landlock.py")
+UNNESTED = {'sandbox_mode="workspace-write"': 'sandbox_mode="danger-full-access"'}  # codex' own sandbox mounts, Landlock forbids that
+REFUSED = (
+    "sandbox: require, but neither bubblewrap nor Landlock works here; "
+    "install bubblewrap and allow user namespaces, or use Linux 6.2 or newer"
+)
 
 
 @dataclass(frozen=True)
@@ -39,27 +48,34 @@ class Room:
         return room
 
 
+def works(kind: str = "bubblewrap") -> bool:
+    """Whether a kind of sandbox can be used here (it is tried, not assumed)."""
+    return bubblewrap.manner() is not None if kind == "bubblewrap" else _landlock_works()
+
+
 @functools.cache
-def works() -> bool:
-    """Whether bubblewrap can be used here (it is tried, not assumed)."""
-    program = shutil.which("bwrap")
-    if not program:
-        return False
-    try:
-        return subprocess.run([program, *BASE, "true"], capture_output=True, timeout=20, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+def _landlock_works() -> bool:
+    """Whether a program under Landlock starts, and cannot read a file that is not shown to it."""
+    with tempfile.NamedTemporaryFile() as unseen:
+        unseen.write(b"unseen")
+        unseen.flush()
+        seen = [Path(name) for name in places.SYSTEM]
+        command = _restricted(["/bin/sh", "-c", f"! cat {unseen.name} 2>/dev/null"], seen, [], False)
+        try:
+            return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False
 
 
 def choose(mode: str) -> str:
-    """The protection that `sandbox: auto | require | off` gives here: bubblewrap or none. RunError for a broken require."""
+    """The protection that `sandbox: auto | require | off` gives here: a kind, or none. RunError for a broken require."""
     if mode == "off":
         return "none"
-    if works():
-        return "bubblewrap"
-    if mode == "require":
-        raise RunError("sandbox: require, but bubblewrap does not work here; install bubblewrap, or allow user namespaces")
-    return "none"
+    tried = os.environ.get(TRIED, ",".join(KINDS)).split(",")
+    found = next((kind for kind in KINDS if kind in tried and works(kind)), "none")
+    if found == "none" and mode == "require":
+        raise RunError(REFUSED)
+    return found
 
 
 def environment(room: Room, allowed: Iterable[str], more: Mapping[str, str]) -> dict[str, str]:
@@ -86,7 +102,7 @@ class Walls:
 
 def closes_network(protection: str) -> bool:
     """Whether `network: off` can be kept under this protection."""
-    return protection == "bubblewrap"
+    return protection == "landlock" or (protection == "bubblewrap" and bubblewrap.closes_network())
 
 
 def wrap(
@@ -99,32 +115,21 @@ def wrap(
     shared: Iterable[Path] = (),
     network: bool = True,
 ) -> list[str]:
-    """`command` as it must be started to run inside `room` under the chosen protection.
+    """`command` as it must be started, in the room's tree, to run inside `room` under the chosen protection.
 
-    `workdir` is hidden; `reads` and the folders on `path` stay readable also where they lie in a hidden place, and
-    `shared` writable. Without `network` there is nothing but a loopback of its own.
+    `workdir` is hidden; `reads` and what the program needs to run (places.py) can be read also where they lie in a hidden
+    place, and `shared` can be written. Without `network` there is nothing but, with bubblewrap, a loopback of its own.
     """
-    if protection != "bubblewrap":
+    if protection == "none":
         return list(command)
-    hidden = [place for place in (Path.home(), Path("/tmp"), Path("/var/tmp"), workdir.absolute()) if place != Path("/")]  # noqa: S108
-    words = ["bwrap", *BASE, *(() if network else ("--unshare-net",))]
-    for place in sorted({place.resolve() for place in hidden if place.is_dir()}):
-        words += ["--tmpfs", str(place)]
-    bound: list[Path] = []
-    for place in _readable(command, reads, path):
-        inside = any(place.is_relative_to(outer) for outer in bound)  # bwrap cannot bind over a link, such as .venv/bin/python
-        if not inside and any(place.is_relative_to(cover.resolve()) for cover in hidden):
-            words += ["--ro-bind", str(place), str(place)]
-            bound.append(place)
-    for place in (room.tree, room.home, room.tmp, *shared):
-        words += ["--bind", str(place), str(place)]
-    return [*words, "--chdir", str(room.tree), "--", *command]
+    seen = places.view(command, reads, path, workdir)
+    writable = [room.tree, room.home, room.tmp, *shared]
+    if protection == "bubblewrap":
+        return bubblewrap.around(command, seen, writable, room.tree, network)
+    return _restricted([UNNESTED.get(word, word) for word in command], seen.parts(), writable, network)
 
 
-def _readable(command: Sequence[str], reads: Iterable[Path], path: str) -> list[Path]:
-    """Existing places that the program needs: interpreters, PATH, files that the command names. Outer ones first."""
-    places = [Path(sys.prefix), Path(sys.base_prefix), *reads]
-    places += [Path(part) for part in path.split(os.pathsep) if part and part != "."]
-    places += [Path(word) for word in command if os.path.isabs(word)]
-    found = {place.absolute() for place in places if place.exists() and place != Path("/")}
-    return sorted(found | {place.resolve() for place in found})
+def _restricted(command: Sequence[str], read: Iterable[Path], write: Iterable[Path], network: bool) -> list[str]:
+    """`command` behind the program that puts it under Landlock and then becomes it."""
+    spec = {"read": [str(path) for path in read], "write": [str(path) for path in write], "network": network}
+    return [sys.executable, "-I", "-S", str(LANDLOCK), json.dumps(spec), "--", *command]
