@@ -35,7 +35,7 @@ def publish(call: Call) -> int:
     page = pull_requests.write(call.run_dir, made, phases, call.intake, call.declared(), call.judge)
     if folder:
         written = publishing.write_patches(repo, made, Path(folder).expanduser())
-        apply = f"git am {shlex.quote(str(written[0].parent.absolute()))}/*.patch"
+        apply = f"git am {shlex.quote(str(written[0].parent.resolve()))}/*.patch"
         print(f"patches:  {len(written)} in {call.command.path(Path(folder))}; in a clone: {apply}")
     if where:
         word = "pushed:  " if remotes.push(repo, made.tip, where, branch) else "is there:"
