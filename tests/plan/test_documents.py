@@ -102,9 +102,9 @@ def test_usual_numbers_stay_numbers() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("runer: x\n", "1: unknown key `runer`; did you mean `runner`? known: bundle, "),
+        ("runer: x\n", "1: unknown key `runer`; did you mean `runner`? known: budget, "),
         ("retry:\n  retires: 1\n", "2: unknown key `retry.retires`; did you mean `retries`? known: base_delay, "),
-        ("\nqqq: 1\n", "2: unknown key `qqq`; known: bundle, "),
+        ("\nqqq: 1\n", "2: unknown key `qqq`; known: budget, "),
     ],
 )
 def test_unknown_key_is_named_with_the_known_ones_and_the_nearest(text: str, said: str) -> None:

@@ -193,8 +193,9 @@ class Call:
         return json.dumps(record)
 
     def declared(self) -> list[str]:
-        """The names of the variables that hold secrets: those that a runner may see, without the public ones."""
-        named = {name for runner in self.settings["runners"].values() for name in runner["env"]}
+        """The names of the variables that hold secrets: those that a runner of this plan may see, without the public ones."""
+        used = {name for agent in self.plan.agents() for name in agent.runners}
+        named = {word for name in used for word in self.settings["runners"].get(name, {}).get("env", []) if "=" not in word}
         return sorted(named - set(self.settings["secrets"]["public"]))
 
     def first_phases(self) -> list[str]:

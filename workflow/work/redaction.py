@@ -15,6 +15,10 @@ from urllib.parse import quote, quote_plus
 
 SHORTEST = 6  # characters; a shorter value would be found everywhere
 LINE = 20  # characters; of a value with several lines, lines from this length on count by themselves
+ADDRESSES = {
+    "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_ORGANIZATION", "OPENAI_PROJECT",
+    "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",
+}  # fmt: skip
 HARMLESS = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "SHELL", "PWD", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 MARK = re.compile(rb"\[redacted: ([^\]\n]{1,100})\]")
 
@@ -26,7 +30,7 @@ def mark(kind: str) -> bytes:
 
 def declared(names: Iterable[str], public: Iterable[str] = (), env: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The values of declared variables that are to be kept secret, by name: those that are set, not too short and not public."""
-    kept = set(names) - HARMLESS - set(public)
+    kept = set(names) - HARMLESS - ADDRESSES - set(public)
     return {name: env[name] for name in sorted(kept) if len(env.get(name, "").strip()) >= SHORTEST}
 
 
