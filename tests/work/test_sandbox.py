@@ -137,7 +137,9 @@ def test_the_embedded_runner_works_in_a_clone_and_sees_no_runs_in_it(run: Run, t
     here = Run()
     here.start()
     here.phase()
-    outcome = here.agent("analyst", "", runner={"name": "scaffold"}, role="analyst", policy=replace(OPEN_AIR, sandbox="require"))
+    outcome = here.agent(
+        "analyst", "", runner={"name": "scaffold"}, role="analyst", prompt_template_sha256=None, policy=replace(OPEN_AIR, sandbox="require")
+    )
     assert (outcome["status"], outcome["runner"]["name"]) == ("succeeded", "scaffold"), outcome
     spec = runners.from_brief({"name": "scaffold"})
     room = sandbox.Room.inside(clone / "runs/demo/x")
