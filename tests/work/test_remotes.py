@@ -60,10 +60,10 @@ def test_other_addresses_are_refused_in_one_line(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (f"https://me:{WORD}@h/x.git", "https://...@h/x.git"),
-        (f"push to https://{WORD}@h/x failed: HTTPS://u:{WORD}@w@h/y", "push to https://...@h/x failed: HTTPS://...@h/y"),
+        ("https://me:" + WORD + "@h/x.git", "https://...@h/x.git"),
+        ("push to https://" + WORD + "@h/x failed: HTTPS://u:" + WORD + "@w@h/y", "push to https://...@h/x failed: HTTPS://...@h/y"),
         ("ssh://git@h/x", "ssh://git@h/x"),
-        (f"ssh://git:{WORD}@h/x", "ssh://...@h/x"),
+        ("ssh://git:" + WORD + "@h/x", "ssh://...@h/x"),
         ("https://h/a@b git@h:x", "https://h/a@b git@h:x"),
     ],
 )
@@ -156,7 +156,7 @@ def test_credential_helper_is_asked_and_its_answer_is_not_shown(repo: Path, pers
         remotes.push(repo, commit, f"http://127.0.0.1:{host.server_port}/x.git", "x")
     assert Host.asked == ["nobody", "ann:letmein"]
     with pytest.raises(GitError) as direct:
-        remotes.push(repo, commit, f"http://bob:{WORD}@127.0.0.1:{host.server_port}/x.git", "x")
+        remotes.push(repo, commit, "http://bob:" + WORD + f"@127.0.0.1:{host.server_port}/x.git", "x")
     assert Host.asked[-1] == "bob:hidden"
     assert "letmein" not in str(caught.value)
     assert "hidden" not in str(direct.value)
