@@ -197,7 +197,7 @@ def test_source_that_holds_too_much_or_leads_out_is_refused_in_one_line(desk: De
     desk.brief(project=INTAKE["project"] | {"source": str(source)})
     desk.configure({"plan": {"agents": {"writer": {"runner": "write"}}}}, {"write": sh("echo x > new.txt")}, tree={"max_file_bytes": 4000})
     done = desk.run(check=1)
-    assert lines_of_phasegate(done.err) == [f"phasegate: project.source {source} is refused: {said}"]
+    assert lines_of_phasegate(done.err) == [f"phasegate: start_run: project.source {source} is refused: {said}"]
 
 
 def test_commit_of_a_person_is_held_against_the_same_rules(desk: Desk) -> None:
