@@ -82,7 +82,7 @@ def test_a_raised_budget_lets_the_same_command_go_on(desk: Desk) -> None:
 
 
 def test_an_approval_may_say_what_may_be_spent_on_what_follows(desk: Desk) -> None:
-    paid = says(START, CALL, CALL, CALL, CALL, then=f"sleep 2; echo '{WELL}'; echo x > x.txt")
+    paid = says(START, CALL, CALL, CALL, CALL, then=f"sleep 30; echo '{WELL}'; echo x > x.txt")
     desk.configure({"plan": {"agents": {"a": {"runner": "free"}}}, "build": {"agents": {"b": {"runner": "paid"}}}},
                    {"free": sh("echo p > p.txt"), "paid": paid})  # fmt: skip
     desk.run()
