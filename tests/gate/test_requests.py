@@ -233,3 +233,13 @@ def test_hostile_names_are_shown_as_they_are(run: Run) -> None:
     shown = whole(run, "](http:x)<details> `a`|*b*.md")
     assert "](http:x)<details> `a`|*b*.md" in shown.texts("code")
     assert shown.texts("h1") == ["🟢 READY FOR REVIEW: plan of demo"]
+
+
+def test_run_of_an_older_version_that_knows_no_findings_gets_its_request(run: Run) -> None:
+    run.agent("writer", "echo x > ./-odd.md")
+    run.merge("writer")
+    run.validate()
+    for name in ("merge.json", "agents/writer/outcome.json"):
+        run.rewrite(f"plan/{name}", lambda value: value.pop("findings"))
+    run.show("writer")
+    assert "Unusual files" not in (run.folder / "plan/REQUEST.md").read_text()

@@ -152,7 +152,8 @@ def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str,
 
 def _unusual(merge: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Files with odd names or several names, which do not block; in the order of their paths."""
-    listed = [*merge["findings"], *(row for outcome in found if outcome["status"] == "succeeded" for row in outcome["findings"])]
+    listed = [*merge.get("findings", [])]  # a run of an older version has none
+    listed += [row for outcome in found if outcome["status"] == "succeeded" for row in outcome.get("findings", [])]
     rows = {(row["path"], row["reason"]): {"path": naming.escaped(row["path"]), "reason": row["reason"]} for row in listed}
     return [row for _, row in sorted(rows.items())]
 
