@@ -200,7 +200,7 @@ def started(tmp_path: Path, **project: Any) -> list[str]:
     source = written(tmp_path / "brief", INTAKE | {"project": INTAKE["project"] | project})
     run_dir = tmp_path / "runs" / ("-".join(map(str, project.values())).replace("/", "") or "none")
     intake.freeze(intake.read(source), source, run_dir)
-    record = integration.start_run(run_dir)
+    record = integration.start_run(run_dir, {})
     return trees.files(run_dir / "project.git", record["commit"])
 
 
