@@ -82,7 +82,7 @@ def test_each_way_to_run_a_failed_agent_again_pays_exactly_once(desk: Desk) -> N
     assert [attempt["number"] for attempt in desk.outcome("build", "broken")["attempts"]] == [1, 2, 3, 4]
 
     done = desk.shell(again)
-    assert "1 failed agents of build work again" in done.err
+    assert "1 failed agent of build works again" in done.err
     assert "build waits for your review (READY FOR REVIEW)" in done.last[-5]
     assert desk.outcome("build", "child")["status"] == "succeeded"
     desk.run()
