@@ -76,7 +76,7 @@ def remote(place: Path) -> Path:
     return place / "handover.git"
 
 
-def test_nothing_leaves_before_it_is_approved(desk: Desk, remote: Path) -> None:
+def nothing_leaves_before_it_is_approved(desk: Desk, remote: Path) -> None:
     assert said(desk).startswith("publish needs remote=URL or remote=PATH (a repository to push to), or patches=FOLDER")
     text = said(desk, f"remote={remote}")
     assert text.startswith("nothing is approved yet: repair is not approved (waiting: nobody has approved it: there is no ")
@@ -90,7 +90,7 @@ def test_nothing_leaves_before_it_is_approved(desk: Desk, remote: Path) -> None:
     assert git(remote, "for-each-ref") == ""
 
 
-def test_what_is_approved_can_leave_while_the_rest_waits_and_the_source_is_untouched(desk: Desk, place: Path, remote: Path) -> None:
+def what_is_approved_can_leave_while_the_rest_waits_and_the_source_is_untouched(desk: Desk, place: Path, remote: Path) -> None:
     before = snapshot(place / "source")
     done = desk.run("publish", "-n", "--config", "remote=../handover.git", "phase=repair")
     assert git(remote, "for-each-ref") == ""
@@ -102,7 +102,7 @@ def test_what_is_approved_can_leave_while_the_rest_waits_and_the_source_is_untou
     assert snapshot(place / "source") == before
 
 
-def test_delivered_run_is_a_branch_with_a_commit_for_each_phase_that_changed_something(desk: Desk, place: Path, remote: Path) -> None:
+def delivered_run_is_a_branch_with_a_commit_for_each_phase_that_changed_something(desk: Desk, place: Path, remote: Path) -> None:
     first = git(remote, "rev-parse", "phasegate/demo")
     desk.touch("tell")
     desk.run()
@@ -126,7 +126,7 @@ def test_delivered_run_is_a_branch_with_a_commit_for_each_phase_that_changed_som
     assert not (place / "hook-ran").exists()
 
 
-def test_page_for_the_pull_request_says_what_a_reviewer_needs(desk: Desk, remote: Path) -> None:
+def page_for_the_pull_request_says_what_a_reviewer_needs(desk: Desk, remote: Path) -> None:
     done = desk.run("publish", "--config", f"remote={remote}")
     assert "body:     runs/demo/PULL_REQUEST.md\n" in done.out
     assert "gh pr create" not in done.out
@@ -144,7 +144,7 @@ def test_page_for_the_pull_request_says_what_a_reviewer_needs(desk: Desk, remote
     assert desk.json("runs/demo/status.json")["state"] == "delivered"
 
 
-def test_other_commits_on_that_branch_are_never_overwritten(desk: Desk, place: Path, remote: Path) -> None:
+def other_commits_on_that_branch_are_never_overwritten(desk: Desk, place: Path, remote: Path) -> None:
     git(place, "clone", "--quiet", "--branch", "phasegate/demo", str(remote), "theirs")
     git(place / "theirs", "commit", "--quiet", "--allow-empty", "-m", "a reviewer's own")
     git(place / "theirs", "push", "--quiet", "origin", "HEAD:phasegate/other")
@@ -154,7 +154,7 @@ def test_other_commits_on_that_branch_are_never_overwritten(desk: Desk, place: P
     assert git(remote, "rev-parse", "phasegate/other") == theirs
 
 
-def test_source_gets_the_branch_only_when_it_is_named_and_its_own_branch_stays(desk: Desk, place: Path) -> None:
+def source_gets_the_branch_only_when_it_is_named_and_its_own_branch_stays(desk: Desk, place: Path) -> None:
     main, status = git(place / "source", "rev-parse", "main"), git(place / "source", "status", "--porcelain")
     text = said(desk, "remote=../source", "branch=main")
     assert text.startswith(f"`main` in {place / 'source'} is checked out there, and git does not change it under its owner; ")
@@ -163,7 +163,7 @@ def test_source_gets_the_branch_only_when_it_is_named_and_its_own_branch_stays(d
     assert git(place / "source", "diff", "--name-only", "main", "phasegate/demo").splitlines()[:2] == ["README.md", "add.sh"]
 
 
-def test_rule_of_the_remote_is_told_in_one_line(desk: Desk, place: Path) -> None:
+def rule_of_the_remote_is_told_in_one_line(desk: Desk, place: Path) -> None:
     git(place, "init", "--quiet", "--bare", "ruled.git")
     hook = place / "ruled.git/hooks/pre-receive"
     hook.write_text("#!/bin/sh\nexit 1\n")
@@ -171,7 +171,7 @@ def test_rule_of_the_remote_is_told_in_one_line(desk: Desk, place: Path) -> None
     assert said(desk, "remote=../ruled.git").endswith("is refused by a rule of that repository (pre-receive hook)")
 
 
-def test_patches_applied_to_the_source_give_the_approved_tree(desk: Desk, place: Path) -> None:
+def patches_applied_to_the_source_give_the_approved_tree(desk: Desk, place: Path) -> None:
     done = desk.run("publish", "--config", "patches=out/patches")
     names = sorted(path.name for path in (desk.path / "out/patches").iterdir())
     assert [name[:10] for name in names] == ["0001-repai", "0002-tell-"]
@@ -191,7 +191,7 @@ def test_patches_applied_to_the_source_give_the_approved_tree(desk: Desk, place:
     assert said(desk, "patches=out/patches").startswith("out/patches holds other patches (0003-other.patch); remove them")
 
 
-def test_closed_gate_holds_everything_back_again(desk: Desk, remote: Path) -> None:
+def closed_gate_holds_everything_back_again(desk: Desk, remote: Path) -> None:
     marker = desk.path / "runs/demo/repair/APPROVED"
     kept = marker.read_bytes()
     marker.unlink()
@@ -240,3 +240,16 @@ def test_command_that_opens_a_pull_request_is_suggested_for_github(remote: str, 
     assert said in text
     assert text.startswith("gh pr create ")
     assert text.endswith(" mend it ...' --body-file runs/demo/PULL_REQUEST.md")
+
+
+def test_what_is_approved_leaves_and_nothing_else(desk: Desk, place: Path, remote: Path) -> None:
+    """One run, taken further step by step; each step builds on those before it."""
+    nothing_leaves_before_it_is_approved(desk, remote)
+    what_is_approved_can_leave_while_the_rest_waits_and_the_source_is_untouched(desk, place, remote)
+    delivered_run_is_a_branch_with_a_commit_for_each_phase_that_changed_something(desk, place, remote)
+    page_for_the_pull_request_says_what_a_reviewer_needs(desk, remote)
+    other_commits_on_that_branch_are_never_overwritten(desk, place, remote)
+    source_gets_the_branch_only_when_it_is_named_and_its_own_branch_stays(desk, place)
+    rule_of_the_remote_is_told_in_one_line(desk, place)
+    patches_applied_to_the_source_give_the_approved_tree(desk, place)
+    closed_gate_holds_everything_back_again(desk, remote)
