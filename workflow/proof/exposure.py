@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow import files
+from workflow import files, globs
 from workflow.proof.checks import last_line
 from workflow.work import leaks, naming, trees
 from workflow.work.redaction import Values, declared
@@ -42,7 +42,7 @@ class Scan:
             self.cut.append(path)
         name = path.encode("utf-8", "surrogateescape")
         shown = naming.escaped(leaks.redact(name, self.values).decode("utf-8", "surrogateescape"))
-        allowed = bool(self.allow) and _matches(path, self.allow)
+        allowed = bool(self.allow) and globs.matches(path, self.allow)
         content = content[:FILE_BYTES].replace(b"\0", b"")  # UTF-16 reads as ASCII then
         found = leaks.find(content, self.values, self.deadline)
         if allowed:
@@ -108,17 +108,11 @@ def _known(run_dir: Path, merge: Mapping[str, Any], scan: Scan) -> set[bytes]:
     """What a prompt may quote from before this phase: it was found, and decided on, in the phase that made it."""
     base = files.read_json(run_dir / merge["phase"] / "base.json")
     repo, found = run_dir / "project.git", set()
-    paths = [path for path in trees.files(repo, base["commit"]) if base["after"] or _matches(path, scan.allow)]
+    paths = [path for path in trees.files(repo, base["commit"]) if base["after"] or globs.matches(path, scan.allow)]
     for content in trees.read_objects(repo, [f"{base['commit']}:{path}" for path in paths]):
         content = content[:FILE_BYTES]
         found |= {content[hit.start : hit.end] for hit in leaks.find(content, scan.values, scan.deadline)}
     return found
-
-
-def _matches(path: str, globs: list[str]) -> bool:
-    from wcmatch import glob
-
-    return bool(glob.globmatch(path, globs, flags=glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE))
 
 
 def clean_checks(run_dir: Path, results: dict[str, Any], names: list[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workflow import files
+from workflow import files, globs
 from workflow.proof import checks, exposure
 
 
@@ -58,10 +58,7 @@ def read(run_dir: Path, phase: str) -> dict[str, Any]:
 
 def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
     """The files that a pattern found among what the phase produced (created or changed; neither empty nor a link)."""
-    from wcmatch import glob
-
-    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
-    found = [path for path in produced if glob.globmatch(path, pattern, flags=flags)]
+    found = [path for path in produced if globs.matches(path, pattern)]
     return {"pattern": pattern, "required": required, "found": found}
 
 

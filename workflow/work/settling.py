@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow import files
+from workflow import files, globs
 from workflow.errors import GitError
 from workflow.markup import plain
 from workflow.work import inspection, journal, keeper, leaks, listening, naming, outcomes, replies, retries, trees
@@ -84,11 +84,8 @@ def _not_produced(job: Job, base: trees.Commit, tree: str) -> list[str]:
     wanted = job.brief["produces"]
     if not wanted:
         return []
-    from wcmatch import glob
-
     made = [change.path for change in trees.changes(job.repo, base.commit, tree) if change.kind != "D" and change.size > 0]
-    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
-    return [pattern for pattern in wanted if not any(glob.globmatch(path, pattern, flags=flags) for path in made)]
+    return [pattern for pattern in wanted if not any(globs.matches(path, pattern) for path in made)]
 
 
 def _answers(job: Job, attempt: Attempt, base: trees.Commit, tree: Path) -> list[dict[str, str]]:
