@@ -5,6 +5,7 @@ JSON is sorted, indented by two, and ends in a newline. Times are UTC in ISO 860
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -74,13 +75,15 @@ def write_json(path: Path, value: Any, durable: bool = False) -> None:
 
 def write_json_if_changed(path: Path, value: Any) -> bool:
     """Write `value` only where the bytes would differ; says whether it wrote."""
-    text = pretty_json(value)
-    try:
-        if path.read_text(encoding="utf-8") == text:
+    return write_bytes_if_changed(path, pretty_json(value).encode())
+
+
+def write_bytes_if_changed(path: Path, content: bytes) -> bool:
+    """Write `content` only where the file holds something else; says whether it wrote."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
             return False
-    except (OSError, UnicodeDecodeError):
-        pass
-    write_text(path, text)
+    write_bytes(path, content)
     return True
 
 

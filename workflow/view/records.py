@@ -1,0 +1,76 @@
+"""The records of a run: everything that its views are made from, read once from the files that the jobs wrote.
+
+Nothing is computed or kept here: `figures` computes, and pages, tables and metrics show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.errors import RunError
+from workflow.gate import feedback, history
+from workflow.plan.phases import Phase, Plan
+from workflow.proof import validation as validations
+from workflow.view.state import PhaseState, RunState
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """One phase: its plan, where it stands, and its files; None stands for a file that is not there or damaged.
+
+    `outcomes` has the agents that have published one, in plan order. `gate` is the record of its gate (`history`), `rounds`
+    are those of feedback on it.
+    """
+
+    plan: Phase
+    state: PhaseState
+    outcomes: Mapping[str, Json]
+    merge: Json | None
+    validation: Json | None
+    hygiene: Json | None
+    gate: Json
+    rounds: Sequence[Json]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: run.json, where it stands, and its phases in plan order."""
+
+    run: str
+    run_dir: Path
+    begun: Json
+    state: RunState
+    phases: Mapping[str, PhaseRecord]
+
+
+def read(state: RunState, plan: Plan) -> RunRecord:
+    """The records of a run whose state was just read."""
+    phases = {name: _phase(state.run_dir, phase, state.phases[name]) for name, phase in plan.phases.items()}
+    return RunRecord(state.run, state.run_dir, files.read_json(state.run_dir / "run.json"), state, phases)
+
+
+def _phase(run_dir: Path, phase: Phase, state: PhaseState) -> PhaseRecord:
+    folder = run_dir / phase.name
+    found = {agent.name: _object(folder / "agents" / agent.name / "outcome.json") for agent in phase.agents}
+    outcomes = {name: outcome for name, outcome in found.items() if outcome is not None}
+    gate, rounds = history.read(run_dir, phase.name), feedback.rounds(run_dir, phase.name)
+    merge, hygiene = _object(folder / "merge.json"), _object(folder / "hygiene.json")
+    return PhaseRecord(phase, state, outcomes, merge, _validation(run_dir, phase.name), hygiene, gate, rounds)
+
+
+def _validation(run_dir: Path, phase: str) -> Json | None:
+    try:
+        return validations.read(run_dir, phase)
+    except (RunError, KeyError, TypeError):
+        return None
+
+
+def _object(path: Path) -> Json | None:
+    found = files.try_read_json(path)
+    return found if isinstance(found, dict) else None
