@@ -117,11 +117,12 @@ class Run:
         allow: tuple[str, ...] = (),
         declared: tuple[str, ...] = (),
         hygiene: Mapping[str, Any] | None = None,
+        before: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
         wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
         criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow}
-        criteria["hygiene"] = {**NO_LIMITS, **(hygiene or {}), "artifacts": []}
+        criteria["hygiene"] = {**NO_LIMITS, **(hygiene or {}), "artifacts": before}
         files.write_json(self.folder / phase / "criteria.json", criteria)
         limits = {entry["name"]: entry["timeout_s"] for entry in checks}
         options = {"timeouts_s": limits, "sandbox": sandbox, "environments": str(Path("env").absolute()), "declared": declared}
@@ -130,6 +131,16 @@ class Run:
     def score(self, phase: str = "plan", declared: tuple[str, ...] = ()) -> dict[str, Any]:
         """Score the tree of a phase that was validated."""
         return record.score_phase(self.folder, phase, {"declared": declared})
+
+    def scored(self, content: Mapping[str, str | bytes], script: str = "", **criteria: Any) -> dict[str, Any]:
+        """The hygiene of a phase that starts with these files, and whose one agent, if any, is this shell script."""
+        self.start(content)
+        self.phase()
+        if script:
+            assert self.agent("writer", script, allow_no_changes=True)["status"] == "succeeded"
+        self.merge(*(["writer"] if script else []))
+        self.validate(**criteria)
+        return self.score(declared=criteria.get("declared", ()))
 
     def show(
         self,

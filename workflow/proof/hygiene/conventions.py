@@ -24,6 +24,7 @@ DOCUMENTS = (
     "readme|licen[cs]e|copying|notice|authors|contributors|contributing|code[_-]of[_-]conduct|security|support|governance|maintainers"
     "|changelog|changes|history|news|release[_-]?notes|upgrading|roadmap|todo|citation|codeowners|version|install|agents|claude|gemini"
 )
+WRITTEN = r"([_-][\w-]*(\.[0-9]+)*)?((\.[a-z]{2}(-[a-z]+)?)?\.(md|mdx|rst|txt|adoc|org|html|pdf|cff))?"
 BUILD = (
     r"pyproject\.toml|setup\.(py|cfg)|manifest\.in|tox\.ini|pytest\.ini|mypy\.ini|noxfile\.py|conftest\.py|requirements.*\.(txt|in)"
     r"|constraints.*\.txt|pipfile.*|poetry\.(lock|toml)|uv\.(lock|toml)|environment\.ya?ml|alembic\.ini|manage\.py|[aw]sgi\.py|gunicorn.*\.py"
@@ -37,7 +38,7 @@ BUILD = (
 ENTRIES = r"__init__\.pyi?|__main__\.py|py\.typed|index\..+|main\.[a-z]+|lib\.rs|mod\.rs|conf\.py|(404|500)\.html"
 TESTS = r"test[_-].*\.[a-z]+|.*[_-]tests?\.[a-z]+|.*\.(test|spec)\.[a-z]+|.*tests?\.(java|kt|cs|php|swift)"
 WHOLE_FOLDER = r".*\.(go|cs|tf|swift|proto)"  # the compiler takes what lies there
-BY_TOOLS = re.compile(rf"({DOCUMENTS})([._-].*)?|{BUILD}|{ENTRIES}|{TESTS}|{WHOLE_FOLDER}", re.IGNORECASE | re.DOTALL)
+BY_TOOLS = re.compile(rf"({DOCUMENTS}){WRITTEN}|{BUILD}|{ENTRIES}|{TESTS}|{WHOLE_FOLDER}", re.IGNORECASE | re.DOTALL)
 FOUND_FOLDERS = {"test", "tests", "__tests__", "spec", "specs", "e2e", "migrations", "licenses", "meta-inf"}
 SOURCE = {
     ".py", ".pyx", ".pyi", ".ipynb", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte", ".rb", ".rs", ".java", ".kt",

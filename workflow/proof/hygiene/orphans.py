@@ -20,7 +20,7 @@ from workflow.proof.hygiene.scoring import MEASURED, NOTHING, ORPHANS, Finding, 
 from workflow.work import trees
 
 LOST, NOT_NEEDED = 3, 2
-GIT_S = 60.0
+GIT_S = 30.0
 COLLECTION = 5  # files of one kind in a folder, from which on the folder's name stands for them
 
 
