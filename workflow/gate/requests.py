@@ -168,7 +168,6 @@ def _cleanliness(run_dir: Path, phase: str, after: Sequence[str]) -> dict[str, A
     return {
         "score": found["score"],
         "grade": found["grade"],
-        "unknown": found["unknown"],
         "points": hygiene.lost(found),
         "trend": moved if moved and moved["delta"] is not None else None,
         "first": [row | {"place": row["path"] + (f":{row['line']}" if row["line"] else "")} for row in first],

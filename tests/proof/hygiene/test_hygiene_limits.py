@@ -49,7 +49,7 @@ def test_limit_blocks_exactly_where_it_is_passed(run: Run, limits: dict[str, int
 def test_unknown_is_not_a_pass_even_where_nothing_is_asked_for_but_to_know(run: Run) -> None:
     run.scored(TREE, "true", hygiene={"min_score": 0, "max_orphans": 99})
     (run.folder / "plan/hygiene.json").unlink()
-    said = "is unknown, hygiene.json could not measure it (unknown is not a pass)"
+    said = "is unknown, not measured by score_hygiene (unknown is not a pass)"
     assert blocking(dict(run.show("writer")["subject"])) == [
         ("hygiene:min_score", f"the hygiene score {said}; at least 0 is asked for"),
         ("hygiene:max_orphans", f"the number of orphan files {said}; at most 99 may be there"),

@@ -85,7 +85,7 @@ def test_record_of_another_tree_or_none_is_unknown(run: Run) -> None:
     run.scored(TREE)
     assert record.read(run.folder, "plan")["score"] == 97
     run.rewrite("plan/hygiene.json", lambda value: value.update(tree="0" * 40))
-    assert (record.read(run.folder, "plan")["score"], record.read(run.folder, "plan")["unknown"]) == (None, ["hygiene.json"])
+    assert (record.read(run.folder, "plan")["score"], record.read(run.folder, "plan")["unknown"]) == (None, ["score_hygiene"])
     (run.folder / "plan/hygiene.json").write_text("{")
     assert record.read(run.folder, "plan")["grade"] == "unknown"
     (run.folder / "plan/hygiene.json").unlink()
@@ -123,11 +123,19 @@ def test_page_shows_score_grade_points_and_findings(run: Run) -> None:
     assert "- <code>odd.txt</code> is named by no other file, no convention and no artifact pattern (orphans, −2)" in page
 
 
-def test_page_says_unknown_and_names_the_scanner(run: Run) -> None:
+def test_page_says_unknown_and_names_the_scanner(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shim").mkdir()
+    (tmp_path / "shim/vulture.py").write_text("raise ImportError('gone', name='vulture')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shim"))
     run.scored(TREE, "true")
+    run.show("writer")
+    said = "dead code unknown (vulture is not installed (vulture); install Phasegate's dependencies), notebook outputs 15 of 15"
+    row = next(line for line in (run.folder / "plan/REQUEST.md").read_text().splitlines() if line.startswith("| Cleanliness"))
+    assert row.startswith("| Cleanliness | unknown (orphans 28 of 30")
+    assert said in row
     (run.folder / "plan/hygiene.json").unlink()
     run.show("writer")
-    assert "| Cleanliness | unknown, not measured by: hygiene.json: orphans unknown" in (run.folder / "plan/REQUEST.md").read_text()
+    assert "| Cleanliness | unknown (not measured) |" in (run.folder / "plan/REQUEST.md").read_text()
 
 
 def test_page_lists_the_costliest_findings_first_and_counts_the_others(run: Run) -> None:

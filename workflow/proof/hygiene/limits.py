@@ -32,7 +32,7 @@ def subject(run_dir: Path, phase: str) -> dict[str, Any]:
 
 def sentence(held: Mapping[str, Any], violation: str) -> str:
     """Why a limit blocks, in words."""
-    missing = f"is unknown, {', '.join(held['unknown'])} could not measure it (unknown is not a pass)"
+    missing = f"is unknown, not measured by {', '.join(held['unknown'])} (unknown is not a pass)"
     if violation == MIN_SCORE:
         score = missing if held["score"] is None else f"is {held['score']}"
         return f"the hygiene score {score}; at least {held[MIN_SCORE]} is asked for"

@@ -92,7 +92,7 @@ def read(run_dir: Path, phase: str) -> dict[str, Any]:
     merge = files.read_json(run_dir / phase / "merge.json")
     record = files.try_read_json(run_dir / phase / NAME)
     if not isinstance(record, dict) or record.get("tree") != merge["tree"]:
-        missing = Unmeasured("hygiene.json", "there is no result for this tree")
+        missing = Unmeasured("score_hygiene", "not measured")
         results = [scoring.unknown(name, missing) for name in WEIGHTS]
         return {"schema": 1, "phase": phase, "tree": merge["tree"], "files": None, **_summed(results, Values({}))}
     score = scoring.total(record["components"][name]["points"] for name in WEIGHTS)

@@ -46,7 +46,10 @@ def trend(after: Sequence[str], records: Mapping[str, Mapping[str, Any]], found:
 
 
 def lost(found: Mapping[str, Any]) -> list[str]:
-    """The components with their points, in words: `orphans 28 of 30`."""
+    """The components with their points, in words: `orphans 28 of 30`; one word where none of them was measured."""
+    states = {(row["status"], row["reason"]) for row in found["components"].values()}
+    if len(states) == 1 and found["score"] is None:
+        return [states.pop()[1]]
     words = []
     for name in scoring.WEIGHTS:
         row = found["components"][name]
