@@ -15,7 +15,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
-from workflow.proof.hygiene.record import score_phase  # noqa: E402
+from workflow.proof.hygiene.assessment import score_phase  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:

@@ -19,7 +19,7 @@ from workflow.plan.commandline import Command
 from workflow.plan.phases import NO_LIMITS, Agent, Phase, Plan
 from workflow.plan.settings import Settings
 from workflow.proof import validation
-from workflow.proof.hygiene import record
+from workflow.proof.hygiene import assessment
 from workflow.work import agents, integration, outcomes, trees
 from workflow.work.agents import Policy
 
@@ -130,7 +130,7 @@ class Run:
 
     def score(self, phase: str = "plan", declared: tuple[str, ...] = ()) -> dict[str, Any]:
         """Score the tree of a phase that was validated."""
-        return record.score_phase(self.folder, phase, {"declared": declared})
+        return assessment.score_phase(self.folder, phase, {"declared": declared})
 
     def scored(self, content: Mapping[str, str | bytes], script: str = "", **criteria: Any) -> dict[str, Any]:
         """The hygiene of a phase that starts with these files, and whose one agent, if any, is this shell script."""

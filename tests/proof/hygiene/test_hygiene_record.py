@@ -86,8 +86,10 @@ def test_record_of_another_tree_or_none_is_unknown(run: Run) -> None:
     assert record.read(run.folder, "plan")["score"] == 97
     run.rewrite("plan/hygiene.json", lambda value: value.update(tree="0" * 40))
     assert (record.read(run.folder, "plan")["score"], record.read(run.folder, "plan")["unknown"]) == (None, ["score_hygiene"])
-    (run.folder / "plan/hygiene.json").write_text("{")
-    assert record.read(run.folder, "plan")["grade"] == "unknown"
+    tree = files.read_json(run.folder / "plan/merge.json")["tree"]
+    for text in ("{", "[]", f'{{"tree": "{tree}"}}', f'{{"tree": "{tree}", "components": {{"secrets": {{"points": 10}}}}}}'):
+        (run.folder / "plan/hygiene.json").write_text(text)
+        assert record.read(run.folder, "plan")["grade"] == "unknown"
     (run.folder / "plan/hygiene.json").unlink()
     assert record.read(run.folder, "plan")["components"]["orphans"]["found"] is None
 

@@ -41,7 +41,10 @@ def run(program: str, scanner: str, repo: Path, files: Sequence[File], limit_s: 
         raise Unmeasured(scanner, f"{scanner} was stopped after {limit_s:g} s") from error
     if done.returncode:
         raise Unmeasured(scanner, f"{scanner} crashed ({_end(done.returncode)}): {_last_words(done.stderr)}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise Unmeasured(scanner, f"{scanner} gave no answer that can be read") from error
     if "missing" in answer:
         raise Unmeasured(scanner, f"{scanner} is not installed ({answer['missing']}); install Phasegate's dependencies")
     return answer
