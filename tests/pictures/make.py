@@ -28,7 +28,7 @@ WORK = "sleep {seconds}; mkdir -p {folder}; echo '# {what}' > {folder}/{name}; e
 RUNNERS = {
     "planner": sh(WORK.format(seconds=1, folder="docs", name="requirements.md", what="Requirements")),
     "architect": sh(WORK.format(seconds=2, folder="docs", name="architecture.md", what="Architecture")),
-    "codex-like": sh(WORK.format(seconds=9, folder="src", name="app.py", what="The application")),
+    "coder": sh(WORK.format(seconds=9, folder="src", name="app.py", what="The application")),
     "quick": sh(WORK.format(seconds=5, folder="tests", name="test_app.py", what="Tests")),
     "unsteady": sh("if [ -e ../../tried ]; then exit 75; fi; sleep 1; exit 75"),
 }
@@ -39,7 +39,7 @@ PHASES: dict[str, Any] = {
     },
     "development": {
         "agents": {
-            "developer": {"runner": "codex-like"},
+            "developer": {"runner": "coder"},
             "tester": {"runner": "quick"},
             "documentarian": {"runner": "unsteady"},
         },
@@ -86,10 +86,9 @@ def drawn(screen: pyte.Screen) -> str:
     console.print(Text("$ snakemake --cores 3", style="bold"))
     lines = [line for line in (_line(screen, number) for number in range(LINES)) if line.plain.strip()]
     for line in lines:
-        if not line.plain.startswith(("Using workflow specific", "command line arguments", "arguments.")):
+        if not line.plain.lstrip().startswith(("Using workflow specific", "command line arguments", "arguments.")):
             console.print(line)
-    style = '<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg"><style>{styles} .r{{}}'
-    return console.export_svg(title="todo-app").replace("@font-face", "@ignored") if style else ""
+    return console.export_svg(title="todo-app").replace("@font-face", "@ignored")
 
 
 def _line(screen: pyte.Screen, number: int) -> Text:

@@ -22,7 +22,7 @@ from workflow.plan.phases import Agent, Phase, Plan
 from workflow.view import tables
 from workflow.work import journal, outcomes, spending
 
-SPARE_LINES = 6  # of the terminal's height that stay free for what was said before
+SPARE_LINES = 7  # of the terminal's height that stay free for what was said before
 STEPS = {
     "start_phase": "begins", "merge_phase": "is merged", "validate_phase": "is checked", "score_hygiene": "is scored",
     "request_review": "is packed for review",
@@ -47,6 +47,7 @@ class Board:
         lines = list(self._lines(options.max_width))
         hidden = len(lines) - room
         shown = lines if hidden <= 0 else [*lines[: room - 1], Text(f"  ... and {hidden + 1} lines more", style="dim")]
+        yield ""
         yield self._head(options.max_width)
         for line in shown:
             line.truncate(options.max_width, overflow="ellipsis")
@@ -54,7 +55,9 @@ class Board:
 
     def _head(self, width: int) -> Table:
         head = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(1, self.total), completed=self.done, width=max(6, min(30, width - 50)))
+        bar = ProgressBar(
+            total=max(1, self.total), completed=self.done, width=max(6, min(30, width - 50)), complete_style="cyan", finished_style="green"
+        )
         words = [Text(f"{self.done} of {self.total} jobs"), Text(tables.seconds(time.monotonic() - self.begun)), Text(self._cost())]
         parts: list[Text | ProgressBar] = [Text(self.run_dir.name, style="bold"), bar, *words]
         while len(parts) > 2 and sum(len(part.plain) if isinstance(part, Text) else bar.width or 0 for part in parts) + len(parts) > width:
@@ -113,7 +116,7 @@ class Board:
         running = {rule for rule, _ in self.jobs.values()}
         left = [agent for agent in phase.agents if not found[agent.name] and agent.rule in running]
         tries = [journal.attempts(self.run_dir / phase.name / "agents" / agent.name) for agent in left]
-        return sum(bool(made) and made[-1].exit is not None for made in tries)
+        return sum(bool(made) and not made[-1].concluded and (made[-1].result or {}).get("retryable", False) for made in tries)
 
     def _read(self, path: Path) -> Any:
         """The JSON in a file, read again where its time has changed."""
