@@ -41,7 +41,7 @@ def test_notebook_that_keeps_outputs_is_found_with_the_line_of_the_first(run: Ru
         ("[" * 200_000, "is nested too deeply to be read as a notebook"),
         (
             notebook([{"output_type": "odd"}]),
-            "cannot be read as a notebook (ValidationError)",
+            "cannot be read as a notebook (NotebookValidationError)",
         ),
     ],
     ids=["empty", "broken", "binary", "deep", "invalid"],
