@@ -139,7 +139,8 @@ def test_artifact_patterns_of_this_phase_and_of_those_before_make_a_file_needed(
 @pytest.mark.parametrize(
     "path",
     [
-        "README.de.md", "templates/README.md.j2", "LICENSE", "LICENSE-2.0.txt", "CHANGELOG.md", "VERSION", "pyproject.toml", "requirements-dev.txt", "Dockerfile",
+        "templates/README.md.j2",
+        "README.de.md", "LICENSE", "LICENSE-2.0.txt", "CHANGELOG.md", "VERSION", "pyproject.toml", "requirements-dev.txt", "Dockerfile",
         ".github/workflows/ci.yml", ".editorconfig", "tests/data/prices.csv", "src/test_prices.py", "web/vite.config.ts", "Makefile",
         "go.mod", "cmd/tool/run.go", "docs/index.md", "docs/conf.py", "db/migrations/0001_first.py", "package-lock.json", "Cargo.lock",
     ],
