@@ -41,7 +41,11 @@ RUN_WORDS = {
     "failed": "A job could not do its work.",
     "running": "Work is left to do.",
 }
-RIBBONS = {"READY FOR REVIEW": GOOD, "PARTIAL SUCCESS": WARN, "NEEDS ATTENTION": BAD}
+RESULTS = {
+    "READY FOR REVIEW": Badge(GOOD, SIGNS[GOOD], "all good"),
+    "PARTIAL SUCCESS": Badge(WARN, SIGNS[WARN], "partial success"),
+    "NEEDS ATTENTION": Badge(BAD, SIGNS[BAD], "needs attention"),
+}
 
 
 def of(status: str | None) -> Badge:
@@ -49,8 +53,16 @@ def of(status: str | None) -> Badge:
     return KNOWN.get(str(status), Badge(IDLE, "?", "unknown" if status in (None, "unknown") else str(status).replace("_", " ")))
 
 
-def ribbon(words: str) -> Badge:
-    """The ribbon of a phase's request, by its words; none where there is no request yet."""
-    if words not in RIBBONS:
-        return Badge(IDLE, SIGNS[IDLE], "NO REQUEST YET")
-    return Badge(RIBBONS[words], SIGNS[RIBBONS[words]], words)
+def result(words: str) -> Badge:
+    """The result of a phase, by the words on its request; none where there is no request yet."""
+    return RESULTS.get(words, Badge(IDLE, SIGNS[IDLE], "no request yet"))
+
+
+def ribbon(words: str, state: str) -> Badge:
+    """The ribbon of a phase: the words on its request while a person is asked, afterwards that its gate is open."""
+    found = result(words)
+    if state != "open" or words not in RESULTS:
+        return Badge(found.tone, found.sign, words or "NO REQUEST YET")
+    if found.tone == GOOD:
+        return Badge(GOOD, SIGNS[GOOD], "GATE OPEN")
+    return Badge(WARN, SIGNS[WARN], f"GATE OPEN, {words}")

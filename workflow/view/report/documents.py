@@ -32,39 +32,27 @@ def render(text: str, path: str, anchors: Mapping[str, str], level: int) -> Mark
 @lru_cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
-    from markdown_it.renderer import RendererHTML
 
-    class Page(RendererHTML):
-        """The rules for what could act."""
-
-        heading_open = staticmethod(_heading_open)
-        heading_close = staticmethod(_heading_close)
-        link_open = staticmethod(_link_open)
-        link_close = staticmethod(_link_close)
-        image = staticmethod(_image)
-        fence = staticmethod(_fence)
-        table_open = staticmethod(_table_open)
-        table_close = staticmethod(_table_close)
-        code_block = staticmethod(_fence)
-
-    made = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 30}, renderer_cls=Page)
+    made = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 30})
     made.enable(["table", "strikethrough"])
     made.validateLink = lambda url: True  # type: ignore[method-assign]  # judged when rendered, so that the text stays
+    for name, rule in RULES.items():
+        made.add_render_rule(name, rule)
     return made
 
 
-def _heading_open(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _heading_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     """A heading one step below the one before at most, so that the outline of the page has no holes."""
     wanted = env["level"] + int(tokens[index].tag[1]) - 1
     env["last"] = min(wanted, env["last"] + 1, DEEPEST)
     return f"<h{env['last']}>"
 
 
-def _heading_close(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _heading_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return f"</h{env['last']}>\n"
 
 
-def _link_open(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     target = str(tokens[index].attrGet("href") or "")
     anchor = env["anchors"].get(_beside(env["path"], target))
     if anchor:
@@ -77,11 +65,11 @@ def _link_open(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str
     return opened
 
 
-def _link_close(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _link_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return str(env["open"].pop())
 
 
-def _image(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     """A picture by its words; one that is on the page is linked."""
     token = tokens[index]
     source = str(token.attrGet("src") or "")
@@ -92,7 +80,7 @@ def _image(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return f'<span class="to">[picture: {words} ({escape(source)}), not loaded]</span>'
 
 
-def _fence(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
     word = re.split(r"\s", token.info.strip(), maxsplit=1)[0].lower() if token.info else ""
     name = word if word in highlighting.LANGUAGES else highlighting.language(f"x.{word}")
@@ -100,12 +88,25 @@ def _fence(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return f'<pre class="code" tabindex="0"><code>{inside}</code></pre>\n'
 
 
-def _table_open(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _table_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return '<div class="scroll" tabindex="0"><table>\n'
 
 
-def _table_close(tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     return "</table></div>\n"
+
+
+RULES = {
+    "heading_open": _heading_open,
+    "heading_close": _heading_close,
+    "link_open": _link_open,
+    "link_close": _link_close,
+    "image": _image,
+    "fence": _fence,
+    "code_block": _fence,
+    "table_open": _table_open,
+    "table_close": _table_close,
+}
 
 
 def _scheme(target: str) -> str:

@@ -14,8 +14,8 @@ from workflow.view.records import PhaseRecord
 from workflow.view.report import badges, numbers
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 168, 46, 34, 12
-PAD, TITLE, GATE, BETWEEN = 16, 34, 34, 40
-MOST_BOXES, LONGEST = 24, 21
+PAD, TITLE, GATE, BETWEEN, TIP = 16, 34, 34, 40, 5
+MOST_BOXES, LONGEST, NARROWEST = 24, 21, 232
 PENDING = "pending"
 
 
@@ -97,7 +97,7 @@ def _frame(phase: PhaseRecord, x: int, y: int) -> tuple[Frame, list[str]]:
     below = max((box.y + HEIGHT for box in boxes), default=y + TITLE)
     gate = badges.of(state.state if phase.plan.gate != "none" or state.state != "open" else "none")
     trust = f", trust: {state.trust}" if state.trust != "none" else ""
-    frame = Frame(x, y, right - x + PAD, below - y + GATE, _short(state.name), state.name, boxes, gate, f"gate: {gate.words}{trust}")
+    frame = Frame(x, y, max(right - x + PAD, NARROWEST), below - y + GATE, _short(state.name), state.name, boxes, gate, f"gate: {gate.words}{trust}")
     return frame, paths
 
 
@@ -133,10 +133,10 @@ def _short(name: str) -> str:
 def _across(left: Box, right: Box) -> str:
     x, y, goal, level = left.x + WIDTH, left.y + HEIGHT // 2, right.x, right.y + HEIGHT // 2
     middle = (x + goal) // 2
-    return f"M{x} {y}C{middle} {y} {middle} {level} {goal} {level}"
+    return f"M{x} {y}C{middle} {y} {middle} {level} {goal - TIP} {level}"
 
 
 def _down(upper: Frame, lower: Frame) -> str:
-    x, y, goal, level = upper.x + min(upper.width, WIDTH) // 2, upper.y + upper.height, lower.x + min(lower.width, WIDTH) // 2, lower.y
+    x, y, goal, level = upper.x + NARROWEST // 2, upper.y + upper.height, lower.x + NARROWEST // 2, lower.y
     middle = (y + level) // 2
-    return f"M{x} {y}C{x} {middle} {goal} {middle} {goal} {level}"
+    return f"M{x} {y}C{x} {middle} {goal} {middle} {goal} {level - TIP}"

@@ -37,7 +37,6 @@ def render(subject: Subject) -> str:
     record, figures = subject.record, subject.figures()
     state = badges.of(record.state.state)
     phases = views(subject, figures)
-    checked = {phase.name: (phase.record.validation or {}).get("status") for phase in phases}
     values: dict[str, Any] = {
         **_own("report.css", "style"),
         **_own("report.js", "script"),
@@ -51,7 +50,7 @@ def render(subject: Subject) -> str:
         "going_on": bool(figures.gates["ended_at"].isna().any()),
         "total": figures.run,
         "phases": phases,
-        "timeline": timeline.draw(figures, checked),
+        "timeline": timeline.draw(figures, record.phases),
         "drawing": drawing.draw(record.phases),
         "budgets": budget_rows(subject),
         "approvals": decisions.rows(record, subject.verified),

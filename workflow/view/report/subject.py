@@ -20,7 +20,7 @@ from workflow.view.report.badges import Badge
 from workflow.view.report.differences import Difference
 from workflow.view.report.endings import Ending
 from workflow.view.report.room import Room, rooms
-from workflow.view.report.texts import Guard
+from workflow.view.report.texts import Guard, is_unknown
 
 MANY = 40
 
@@ -82,8 +82,13 @@ class PhaseView:
 
     @property
     def ribbon(self) -> Badge:
-        """The ribbon of its request."""
-        return badges.ribbon(self.record.state.ribbon)
+        """Its ribbon."""
+        return badges.ribbon(self.record.state.ribbon, self.state)
+
+    @property
+    def result(self) -> Badge:
+        """What its request says of it, in short."""
+        return badges.result(self.record.state.ribbon)
 
     @property
     def why(self) -> str:
@@ -120,8 +125,8 @@ def newest_event(record: RunRecord) -> pd.Timestamp:
 
 def views(subject: Subject, figures: Figures) -> list[PhaseView]:
     """The phases as the page shows them, in plan order. Room on the page goes first to those that a person has to look at."""
-    agents = {str(name): rows.to_dict("records") for name, rows in figures.agents.groupby("phase", sort=False)}
-    rows = figures.phases.to_dict("records")
+    agents = {str(name): _plain(rows) for name, rows in figures.agents.groupby("phase", sort=False)}
+    rows = _plain(figures.phases)
     found = []
     for number, (row, (name, phase)) in enumerate(zip(rows, subject.record.phases.items(), strict=True), 1):
         diff = subject.command.line("diff", config=(f"phase={name}",))
@@ -133,6 +138,11 @@ def views(subject: Subject, figures: Figures) -> list[PhaseView]:
             room.next_phase()
         _fill(view, subject, space)
     return found
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame; what is unknown in them is None."""
+    return [{str(key): None if is_unknown(value) else value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _fill(view: PhaseView, subject: Subject, space: Mapping[str, Room]) -> None:

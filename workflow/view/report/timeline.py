@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workflow.view.figures import Figures
+from workflow.view.records import PhaseRecord
 from workflow.view.report import badges, numbers
 
 NAMED_ROWS, LISTED = 24, 400
@@ -110,9 +111,9 @@ class Axis:
                 last = place
 
 
-def draw(figures: Figures, checked: Mapping[str, str | None]) -> Timeline:
-    """The timeline of a run. `checked` has the status of each phase's validation."""
-    spans = sorted([*_attempts(figures), *_checking(figures, checked), *_waits(figures)], key=lambda item: item.start)
+def draw(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Timeline:
+    """The timeline of a run."""
+    spans = sorted([*_attempts(figures), *_checking(figures, phases), *_waits(figures)], key=lambda item: item.start)
     start, end = _seconds(pd.Timestamp(figures.run["started_at"])), _seconds(figures.as_of)
     end = max([end, start, *(span.end for span in spans if span.end)])
     axis = Axis([(span.start, span.end) for span in spans if span.kind != "wait" and span.end], start, end)
@@ -129,16 +130,22 @@ def _attempts(figures: Figures) -> Iterator[Span]:
         yield Span(row["phase"], "attempt", row["agent"], row["status"], start, end, text)
 
 
-def _checking(figures: Figures, checked: Mapping[str, str | None]) -> Iterator[Span]:
-    """Between the last agent's end and the request: merge, checks, packing. Only what lies in between is known, not when each ran."""
-    ends = figures.attempts.groupby("phase")["ended_at"].max()
-    for phase, rows in figures.gates.groupby("phase"):
-        shown = [moment for moment in rows["shown_at"] if phase in ends and not pd.isna(ends[phase]) and moment >= ends[phase]]
-        if shown:
-            took = rows_of(figures.checks, str(phase))["duration_s"]
-            known = f"; checks took {numbers.seconds(took.sum())}" if len(took) and not took.isna().any() else ""
-            text = f"merged, checked ({badges.of(checked.get(str(phase))).words}), packed{known}"
-            yield Span(str(phase), "check", "checks", str(checked.get(str(phase))), _seconds(ends[phase]), _seconds(min(shown)), text)
+def _checking(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Iterator[Span]:
+    """From the end of the last agent to the request: merge, checks, packing. When in between each of them ran is not known."""
+    for name, phase in phases.items():
+        ends = sorted(_seconds(moment) for moment in rows_of(figures.attempts, name)["ended_at"].dropna())
+        last = len(phase.gate["shown"]) - 1
+        for place, entry in enumerate(phase.gate["shown"]):
+            shown = _seconds(entry["at"])
+            before = [end for end in ends if end <= shown]
+            if not before:
+                continue
+            text = "merged, checked, packed"
+            if place == last:
+                status, took = (phase.validation or {}).get("status"), rows_of(figures.checks, name)["duration_s"]
+                known = f"; checks took {numbers.seconds(took.sum())}" if len(took) and not took.isna().any() else ""
+                text = f"merged, checked ({badges.of(status).words}), packed{known}"
+            yield Span(name, "check", "checks", "", before[-1], shown, text)
 
 
 def _waits(figures: Figures) -> Iterator[Span]:
