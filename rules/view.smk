@@ -9,6 +9,18 @@ rule status:
         [],
 
 
+rule runs:
+    """List all runs of this working directory: --config format=table|json."""
+    input:
+        [],
+
+
+rule metrics:
+    """Measure the run and write metrics.json and metrics.prom: --config format=table|json|csv table=phases|agents|attempts|checks|gates."""
+    input:
+        [],
+
+
 rule bundles:
     """List the bundles of the run: --config phase=PHASE format=table|json."""
     input:

@@ -18,6 +18,7 @@ from workflow.commands import main_guard  # noqa: E402
 from workflow.gate.review import request_review  # noqa: E402
 from workflow.gate.verdict import judge  # noqa: E402
 from workflow.view.notices import send  # noqa: E402
+from workflow.work.saying import say  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -38,4 +39,4 @@ if __name__ == "__main__":
         request_review(options.run_dir, options.phase, wanted)
         found = judge(options.run_dir, options.phase, wanted["gate"]["kind"], wanted["gate"]["policy"])
         for line in send(options.run_dir, [found], wanted["notify"]):
-            print(line.strip(), flush=True)
+            say(f"{options.phase}: {line.strip()}")

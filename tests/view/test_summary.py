@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import feedback
 from workflow.plan.phases import Phase, Plan
-from workflow.view import state, summary, tables
+from workflow.view import overview, records, state, summary, tables
 
 
 def plan(gate: str = "required") -> Plan:
@@ -176,7 +175,7 @@ def test_words_of_agents_cannot_act_on_the_terminal(run: Run, capsys: pytest.Cap
     said = "\n".join(lines(run))
     assert "evil\ufffd[2J\ufffdname\ufffd.md" in said
     assert len(said.split("\n")) == 5
-    tables.show_status("demo", state.as_json(now(run), COMMAND))
+    overview.show(overview.as_json(records.read(now(run), plan()), COMMAND))
     tables.print_rows([{"path": "a\x1b[31mb\nc", "digest": None}], ["path", "digest"], "table")
     printed = capsys.readouterr().out
     assert not any(char for char in said + printed if not char.isprintable() and char != "\n")
@@ -218,17 +217,3 @@ def test_bundles_are_listed_as_table_and_as_json(run: Run, capsys: pytest.Captur
     assert [(found["phase"], found["digest"]) for found in rows] == [("plan", digest)]
     with pytest.raises(UsageError, match="no such bundle; known: plan"):
         tables.show_bundles(run.folder, "nothing")
-
-
-def test_status_table_names_state_reasons_and_the_next_command(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    run.shown()
-    record = state.as_json(now(run), COMMAND)
-    capsys.readouterr()
-    tables.show_status("demo", record)
-    printed = capsys.readouterr().out
-    assert printed.startswith("demo: waiting\n")
-    assert "nobody has approved it" in printed
-    assert "touch runs/demo/plan/APPROVED && snakemake --cores 2" in printed
-    tables.show_status("demo", record, "json")
-    assert capsys.readouterr().out == files.pretty_json(record)
-    assert Path(record["phases"]["plan"]["request"]).is_file()

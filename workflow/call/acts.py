@@ -15,7 +15,7 @@ from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
-from workflow.view import changes, doctor, logs, proofs, state, summary, tables
+from workflow.view import changes, doctor, logs, overview, proofs, records, runs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
 
@@ -54,8 +54,24 @@ def check_parameters(call: Call) -> None:
 def status(call: Call) -> int:
     """Say where the run stands, phase by phase."""
     _require_run(call)
-    record = state.as_json(call.state(), call.command)
-    tables.show_status(call.run, record, _format(call))
+    record = records.read(call.state(), call.plan)
+    overview.show(overview.as_json(record, call.command), _format(call))
+    return 0
+
+
+def list_runs(call: Call) -> int:
+    """List all runs of this working directory."""
+    runs.show(call.run_dir.parent, call.run, _format(call))
+    return 0
+
+
+def metrics(call: Call) -> int:
+    """Measure the run anew and show it."""
+    _require_run(call)
+    from workflow.view import measuring  # pandas takes half a second
+
+    table = call.line.choice("table", list(measuring.TABLES), "agents")
+    measuring.show(records.read(call.state(), call.plan), call.line.choice("format", ["table", "json", "csv"], "table"), table)
     return 0
 
 
@@ -217,6 +233,8 @@ def perform(call: Call, name: str) -> int:
 
 ACTS = {
     "status": Act(status, ("format",)),
+    "runs": Act(list_runs, ("format",)),
+    "metrics": Act(metrics, ("format", "table")),
     "bundles": Act(bundles, ("phase", "format")),
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),

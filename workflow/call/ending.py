@@ -13,7 +13,7 @@ from workflow.call.model import Call
 from workflow.errors import PhasegateError
 from workflow.gate.verdict import Verdict
 from workflow.markup import plain
-from workflow.view import estimate, notices, state, summary
+from workflow.view import estimate, freshness, notices, records, state, summary
 
 
 def finish(call: Call, workdir: Path) -> None:
@@ -30,6 +30,7 @@ def finish(call: Call, workdir: Path) -> None:
         shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
+        _measure(call, now)
         sys.stdout.flush()
         last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)
         summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *last])
@@ -42,6 +43,15 @@ def finish(call: Call, workdir: Path) -> None:
     if code:
         logging.shutdown()
         os._exit(code)
+
+
+def _measure(call: Call, now: state.RunState) -> None:
+    """Bring metrics.json and metrics.prom up to date. A person who has stopped the run does not wait for it."""
+    record = records.read(now, call.plan)
+    if not call.stopped and freshness.stale(record):
+        from workflow.view import figures, metrics  # pandas takes half a second
+
+        metrics.write(call.run_dir, figures.compute(record))
 
 
 def foretell(call: Call, workdir: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from workflow.call import slots, stopping
 from workflow.call.model import Call
+from workflow.view import terminal
 
 
 def cap_agents(workflow: Any, call: Call) -> None:
@@ -16,10 +17,24 @@ def cap_agents(workflow: Any, call: Call) -> None:
 
 
 def settle_in(workflow: Any, call: Call) -> None:
-    """Signals are ours. For local runs: no limit of job starts per second (it ends each run with a timer of 1 s), lent slots."""
+    """Signals are ours, and so is a terminal. For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots."""
     stopping.heed(call)
+    if not call.line.verbose and terminal.watched():
+        _draw(workflow, call)
     if not workflow.local_exec:
         return
     if hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
     slots.serve(workflow.scheduler)
+
+
+def _draw(workflow: Any, call: Call) -> None:
+    """Show what goes on at the foot of the terminal, through Snakemake's interface for loggers."""
+    from snakemake.logging import logger
+
+    from workflow.view.screen import Screen
+
+    screen = Screen(workflow.output_settings, None)
+    logger.addHandler(screen)
+    screen.show(call.run_dir, call.plan, len(workflow.dag))
+    terminal.CALM.draws = screen.say

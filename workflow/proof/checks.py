@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow.errors import PhasegateError
-from workflow.work import environments, processes, sandbox, scratch, trees
+from workflow.work import environments, processes, sandbox, saying, scratch, trees
 from workflow.work.logs import log_end
 
 FOLDERS = ("src", ".")
@@ -57,7 +56,7 @@ def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]]
         rows = []
         for check in wanted:
             rows.append(_run(check, bench, options["timeouts_s"][check["name"]]))
-            print(f"{time.strftime('%H:%M:%S')} {phase} check {check['name']}: {rows[-1]['status']}\n", end="", flush=True)
+            saying.say(f"{phase} check {check['name']}: {rows[-1]['status']}")
     prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
     return {"checks": rows, "environment": prepared, "sandbox": protection}
 

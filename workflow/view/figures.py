@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from workflow.view.intervals import covered, most_at_once
 from workflow.view.records import PhaseRecord, RunRecord
 from workflow.work import outcomes
 
@@ -154,7 +155,7 @@ def _phase_row(phase: PhaseRecord, found: Mapping[str, pd.DataFrame]) -> dict[st
         "skipped": skipped,
         "pending": pending,
         "attempts": int(agents["attempts"].sum()),
-        "work_s": _covered(mine["attempts"]),
+        "work_s": covered(_intervals(mine["attempts"], "started_at")),
         "agent_s": _sum(agents["agent_s"]),
         "checks_s": checks_s if len(mine["checks"]) else 0.0,
         "gate_s": float(mine["gates"]["waiting_s"].sum()),
@@ -187,9 +188,8 @@ def _totals(record: RunRecord, found: Mapping[str, pd.DataFrame], phases: pd.Dat
     started = pd.Timestamp(record.begun["started_at"])
     wall_s = max(0.0, (as_of - started).total_seconds())
     work, waits = _intervals(found["attempts"], "started_at"), _intervals(found["gates"].fillna({"ended_at": as_of}), "shown_at")
-    work_s, either_s = _length(work), _length([*work, *waits])
-    peak = _peak(work)
-    parallelism = round(sum(_length([span]) for span in work) / work_s, 3) if work_s else None
+    work_s, either_s = covered(work), covered([*work, *waits])
+    peak, parallelism = most_at_once(work), sum(covered([span]) for span in work) / work_s if work_s else None
     path, critical_s = _critical(record, found["agents"])
     return {
         "type": record.begun.get("type"),
@@ -199,9 +199,9 @@ def _totals(record: RunRecord, found: Mapping[str, pd.DataFrame], phases: pd.Dat
         "agent_s": _sum(found["attempts"]["duration_s"]),
         "gate_s": round(either_s - work_s, 3),
         "idle_s": round(max(0.0, wall_s - either_s), 3),
-        "parallelism": parallelism,
+        "parallelism": None if parallelism is None else round(parallelism, 3),
         "peak": peak,
-        "efficiency": round(min(1.0, parallelism / peak), 3) if parallelism and peak else None,
+        "efficiency": None if parallelism is None else round(min(1.0, parallelism / peak), 3),
         "critical_s": critical_s,
         "critical_path": path,
         **{name: int(phases[name].sum()) for name in ("agents", "succeeded", "failed", "skipped", "pending", "attempts")},
@@ -247,30 +247,6 @@ def _last_event(record: RunRecord, found: Mapping[str, pd.DataFrame]) -> pd.Time
 def _intervals(frame: pd.DataFrame, start: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     whole = frame[[start, "ended_at"]].dropna()
     return list(whole.itertuples(index=False, name=None))
-
-
-def _covered(attempts: pd.DataFrame) -> float:
-    return _length(_intervals(attempts, "started_at"))
-
-
-def _length(intervals: list[tuple[pd.Timestamp, pd.Timestamp]]) -> float:
-    """Seconds that at least one of the intervals covers."""
-    covered, until = 0.0, None
-    for start, end in sorted(intervals):
-        begin = start if until is None else max(start, until)
-        covered += max(0.0, (end - begin).total_seconds())
-        until = end if until is None else max(end, until)
-    return round(covered, 3)
-
-
-def _peak(intervals: list[tuple[pd.Timestamp, pd.Timestamp]]) -> int:
-    """The most intervals that overlap; one that ends as another starts does not."""
-    steps = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
-    most = at_once = 0
-    for _, step in steps:
-        at_once += step
-        most = max(most, at_once)
-    return most
 
 
 def _seconds(spans: pd.Series) -> pd.Series:

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from workflow import files
 from workflow.view.figures import Figures
+from workflow.view.freshness import JSON, PROMETHEUS
 
-JSON, PROMETHEUS = "metrics.json", "metrics.prom"
 TABLES = ("phases", "agents", "attempts", "checks", "gates")
 STATES = ("running", "waiting", "changes_requested", "blocked", "failed", "delivered")
 GATES = ("open", "waiting", "stale", "changes_requested", "blocked", "pending", "running")
@@ -124,7 +124,7 @@ def _of_agent(row: Mapping[str, Any]) -> Iterator[Sample]:
 
 
 def write(run_dir: Path, found: Figures) -> tuple[Path, Path]:
-    """Write metrics.json and metrics.prom where their bytes would differ; returns their paths."""
-    files.write_json_if_changed(run_dir / JSON, document(found))
-    files.write_bytes_if_changed(run_dir / PROMETHEUS, exposition(found))
+    """Write metrics.json and metrics.prom; returns their paths."""
+    files.write_json(run_dir / JSON, document(found))
+    files.write_bytes(run_dir / PROMETHEUS, exposition(found))
     return run_dir / JSON, run_dir / PROMETHEUS

@@ -1,56 +1,121 @@
-"""Tables for the terminal, and the same as JSON for programs."""
+"""Tables for the terminal, and the same as JSON or CSV for programs.
+
+On a terminal a table fits its width: columns that are named as spare go first, then long cells are folded. Elsewhere every
+line is as long as it needs to be. Nothing in a cell can act on the terminal; NO_COLOR is heeded.
+"""
 
 from __future__ import annotations
 
+import csv
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from tabulate import tabulate
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 from workflow import files
 from workflow.errors import UsageError
 from workflow.markup import plain
 from workflow.proof import bundles
 
+UNLIMITED = 100_000
+STYLES = {
+    "open": "green", "pass": "green", "succeeded": "green", "delivered": "green", "waiting": "yellow", "partial": "yellow",
+    "stale": "yellow", "parked": "yellow", "changes_requested": "yellow", "running": "cyan", "blocked": "bold red", "fail": "bold red",
+    "failed": "bold red", "timed_out": "bold red", "conflict": "bold red", "over_budget": "bold red", "pending": "dim",
+    "unknown": "magenta", "skipped": "dim",
+}  # fmt: skip
+NUMBERS = "0123456789"
 
-def show_bundles(run_dir: Path, phase: str | None = None, format: str = "table") -> None:  # noqa: A002
+
+def console(stream: IO[str] | None = None) -> Console:
+    """A console on a stream (standard output): as wide as the terminal, unlimited where it is none, plain where NO_COLOR is set."""
+    goal = stream or sys.stdout
+    styled = goal.isatty() and "NO_COLOR" not in os.environ
+    width = None if goal.isatty() else UNLIMITED
+    return Console(file=goal, width=width, color_system="auto" if styled else None, highlight=False, markup=False, emoji=False)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: str, spare: Sequence[str] = (), title: str = "") -> None:
+    """Rows as a table, as JSON or as CSV with these columns. `spare` are those that a narrow terminal can do without, first ones first."""
+    if form == "json":
+        sys.stdout.write(files.pretty_json(rows))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([list(names), *(["" if row[name] is None else row[name] for name in names] for row in rows)])
+    elif not rows:
+        sys.stdout.write("nothing yet\n")
+    else:
+        goal = console()
+        goal.print(fitting(rows, names, spare, goal, title))
+    sys.stdout.flush()
+
+
+def fitting(rows: Sequence[Mapping[str, Any]], names: Sequence[str], spare: Sequence[str], goal: Console, title: str = "") -> Table:
+    """The table with as many of its columns as the console is wide enough for."""
+    left: Collection[str] = ()
+    for count in range(len(spare) + 1):
+        left = set(spare[:count])
+        made = _table(rows, [name for name in names if name not in left], title)
+        if Measurement.get(goal, goal.options.update(max_width=UNLIMITED), made).maximum <= goal.width:
+            break
+    return made
+
+
+def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str) -> Table:
+    made = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, title=title or None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1)
+    )
+    for name in names:
+        cells = [cell(name, row[name]) for row in rows]
+        numeric = all(text[:1] in NUMBERS or text in ("-", "unknown", "") for text in map(str, cells))
+        made.add_column(Text(name.replace("_", " "), style="bold"), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell(name, row[name]) for name in names))
+    return made
+
+
+def cell(name: str, value: Any) -> Text:
+    """A value as it stands in a table: control characters cannot act, digests are shortened, None is a dash."""
+    text = "-" if value is None else plain(str(value)[:12] if name == "digest" else str(value))
+    return Text(text, style=STYLES.get(text, ""))
+
+
+def seconds(value: float | None) -> str:
+    """A duration as people say it; unknown where it is not known."""
+    if value is None:
+        return "unknown"
+    if value < 100:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def minute(time: str | None) -> str | None:
+    """A time in UTC as far as a table shows it; None where there is none."""
+    return time[:16].replace("T", " ") if time else None
+
+
+def dollars(known: float, unknown: int, worked: int, estimated: bool = False) -> str:
+    """A cost as people write it: what is known, and how many agents did not say."""
+    if worked and unknown >= worked:
+        return "unknown"
+    text = f"{'~' if estimated else ''}{known:,.2f}" if known >= 1 or not known else f"{'~' if estimated else ''}{known:.4f}"
+    return f"{text} USD" + (f" + {unknown} unknown" if unknown else "")
+
+
+def show_bundles(run_dir: Path, phase: str | None = None, form: str = "table") -> None:
     """Print the bundles of a run. UsageError for a phase that has none."""
     rows = list(bundles.listing(run_dir, phase))
     if phase and not rows:
         known = ", ".join(sorted(path.stem for path in (run_dir / "bundles").glob("*.zip"))) or "none yet"
         raise UsageError(f"--config phase={phase}: there is no such bundle; known: {known}")
     names = ["phase", "validation", "artifact_count", "agents_succeeded", "size_bytes", "created_at", "digest", "path"]
-    print_rows(rows, names, format)
-
-
-def show_status(run: str, record: dict[str, Any], format: str = "table") -> None:  # noqa: A002
-    """Print the state of each phase with its reasons and the next command."""
-    if format == "json":
-        sys.stdout.write(files.pretty_json(record))
-        return
-    rows = [phase | {"phase": name, "why": "; ".join(phase["reasons"])} for name, phase in record["phases"].items()]
-    sys.stdout.write(f"{run}: {record['state']}\n\n")
-    print_rows(rows, ["phase", "state", "trust", "by", "since", "digest", "why"], "table")
-    following = {phase["next"]: name for name, phase in reversed(record["phases"].items()) if phase["next"] and phase["state"] != "pending"}
-    for command, name in reversed(following.items()):
-        request = record["phases"][name]["request"]
-        sys.stdout.write(f"\nread for {name}: {plain(request)}" if request else "")
-        sys.stdout.write(f"\nnext for {name}: {plain(command)}\n")
-
-
-def print_rows(rows: list[dict[str, Any]], names: Sequence[str], form: str) -> None:
-    """Rows as a table (control characters cannot act, digests are shortened) or as JSON."""
-    if form == "json":
-        sys.stdout.write(files.pretty_json(rows))
-        return
-    shown = [[_cell(name, row[name]) for name in names] for row in rows]
-    headers = [name.replace("_", " ") for name in names]
-    sys.stdout.write(f"{tabulate(shown, headers=headers, disable_numparse=True)}\n" if rows else "nothing yet\n")
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    return plain(str(value)[:12] if name == "digest" else str(value))
+    print_rows(rows, names, form, ("created_at", "agents_succeeded", "size_bytes", "digest"))

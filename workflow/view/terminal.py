@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from workflow.errors import storage_error
@@ -25,10 +26,12 @@ class Calm(logging.Filter):
     """Lets warnings and errors of Snakemake pass, and nothing below; a failed job is one line, said once."""
 
     def __init__(self) -> None:
-        """Nothing has been said yet."""
+        """Nothing has been said yet, and nobody draws."""
         super().__init__()
         self.silent = False
         self.said: set[str] = set()
+        self.draws: Callable[[str], None] | None = None  # what shows lines while a board stands on the terminal
+        self.formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether Snakemake shows the record as it is."""
@@ -39,13 +42,18 @@ class Calm(logging.Filter):
             self._say(f"{SAID}{storage_error(OSError(trouble, ''))}")
             return False
         if not hasattr(record, "rule_name") or not hasattr(record, "log"):
-            return True
+            if self.draws:
+                self.draws(self.formatter.format(record))
+            return self.draws is None
         self._say(failure(str(record.rule_name), [Path(log) for log in record.log]))
         return False
 
     def _say(self, line: str) -> None:
         if line not in self.said:
             self.said.add(line)
+            if self.draws:
+                self.draws(line)
+                return
             with contextlib.suppress(OSError):
                 print(line, file=sys.stderr)
 
@@ -72,6 +80,12 @@ def calm() -> None:
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
             handler.addFilter(CALM)
+            CALM.formatter = handler.formatter or CALM.formatter
+
+
+def watched() -> bool:
+    """Whether a person watches: both streams are a terminal that can be drawn on."""
+    return sys.stderr.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def silence() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import joining, spending, trees
+from workflow.work import joining, saying, spending, trees
 from workflow.work.redaction import Values, declared
 
 
@@ -67,9 +65,8 @@ class Job:
         return self.policy.limits(self.brief["phase"], self.brief["agent"])
 
     def say(self, text: str) -> None:
-        """A line of progress on standard output."""
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            print(f"{time.strftime('%H:%M:%S')} {self.brief['phase']} {self.brief['agent']}: {text}\n", end="", flush=True)
+        """A line of progress."""
+        saying.say(f"{self.brief['phase']} {self.brief['agent']}: {text}")
 
     def parents(self) -> list[dict[str, Any]]:
         """The outcomes of the agents that this one needs."""

@@ -1,0 +1,89 @@
+"""`metrics`: the figures of a run on the terminal, and the files that hold them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.view import figures, metrics, tables
+from workflow.view.figures import Figures
+from workflow.view.metrics import TABLES as TABLES
+from workflow.view.records import RunRecord
+
+PHASES = ("phase", "state", "agents", "validation", "duration", "agent_time", "gate_waited", "attempts", "cost", "cleanliness")
+AGENTS = ("phase", "agent", "status", "duration", "attempts", "exit_code", "tokens", "cost", "runner", "model")
+
+
+def show(record: RunRecord, form: str, table: str) -> None:
+    """Compute, write metrics.json and metrics.prom, and print them: as tables, as JSON, or one table as CSV."""
+    found = figures.compute(record)
+    written = metrics.write(record.run_dir, found)
+    if form == "json":
+        sys.stdout.write(files.pretty_json(metrics.document(found)))
+    elif form == "csv":
+        frame = getattr(found, table)
+        tables.print_rows(metrics.records(frame), list(map(str, frame.columns)), "csv")
+    else:
+        _print(found, written)
+
+
+def _print(found: Figures, written: tuple[Path, Path]) -> None:
+    goal = tables.console()
+    goal.print(tables.cell("run", f"{found.name}: ") + tables.cell("state", found.state), soft_wrap=True, end="\n\n")
+    phases = [_phase(row) for row in metrics.records(found.phases)]
+    agents = [_agent(row) for row in metrics.records(found.agents)]
+    tables.print_rows(phases, PHASES, "table", ("attempts", "agent_time", "cleanliness", "cost", "gate_waited", "validation"), "Phases")
+    goal.print()
+    tables.print_rows(agents, AGENTS, "table", ("model", "runner", "tokens", "exit_code", "cost", "attempts"), "Agents")
+    goal.print()
+    for label, text in _lines(found.run):
+        goal.print(f"{label + ':':15}{text}", soft_wrap=True)
+    goal.print(f"{'written:':15}{written[0]} and {written[1]}", soft_wrap=True)
+
+
+def _phase(row: dict[str, Any]) -> dict[str, Any]:
+    worked = row["agents"] - row["pending"] - row["skipped"]
+    extra = [f"{row[word]} {word}" for word in ("failed", "skipped", "pending") if row[word]]
+    return row | {
+        "agents": ", ".join([f"{row['succeeded']} of {row['agents']}", *extra]),
+        "duration": tables.seconds(row["work_s"]) if worked else None,
+        "agent_time": tables.seconds(row["agent_s"]) if worked else None,
+        "gate_waited": tables.seconds(row["gate_s"]) if row["gate_s"] else None,
+        "attempts": row["attempts"] or None,
+        "cost": tables.dollars(row["cost_usd_known"], row["cost_unknown"], worked) if worked else None,
+        "cleanliness": cleanliness(row) if worked else None,
+    }
+
+
+def _agent(row: dict[str, Any]) -> dict[str, Any]:
+    worked = bool(row["attempts"])
+    tokens = None if None in (row["input_tokens"], row["output_tokens"]) else f"{row['input_tokens'] + row['output_tokens']:,}"
+    cost = (row["cost_usd"] or 0.0, int(row["cost_usd"] is None), 1, bool(row["estimated"]))
+    return row | {
+        "duration": tables.seconds(row["agent_s"]) if worked else None,
+        "tokens": (tokens or "unknown") if worked else None,
+        "cost": tables.dollars(*cost) if worked else None,
+    }
+
+
+def cleanliness(row: dict[str, Any]) -> str:
+    """Score and grade; unknown where it was not measured."""
+    return "unknown" if row["score"] is None else f"{row['score']} ({row['grade']})"
+
+
+def _lines(run: Any) -> list[tuple[str, str]]:
+    """The run as a whole, in words."""
+    known = "unknown" if run["efficiency"] is None else f"{run['parallelism']:.2f} at once on average, {run['peak']} at most"
+    share = "" if run["efficiency"] is None else f"; efficiency {run['efficiency']:.0%}"
+    way = " > ".join(run["critical_path"])
+    worked = run["agents"] - run["pending"] - run["skipped"]
+    return [
+        ("wall time", f"{tables.seconds(run['wall_s'])}: agents {tables.seconds(run['work_s'])}, gates {tables.seconds(run['gate_s'])}, "
+         f"other {tables.seconds(run['idle_s'])}"),
+        ("agent time", f"{tables.seconds(run['agent_s'])} in {run['attempts']} attempts; {known}{share}"),
+        ("critical path", f"{tables.seconds(run['critical_s'])}: {way}" if way else "unknown"),
+        ("cost", tables.dollars(run["cost_usd_known"], run["cost_unknown"], worked) if worked else "-"),
+        ("cleanliness", cleanliness(run)),
+    ]  # fmt: skip

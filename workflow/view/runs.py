@@ -1,0 +1,85 @@
+"""`runs`: all runs of a working directory, a line each, from their own files.
+
+A run's phases and gates are those that its status.json and manifests name, since each run may have been made with other
+settings; the gates are judged anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow import files
+from workflow.gate import history, verdict
+from workflow.view import tables
+from workflow.work import spending
+
+COLUMNS = ("run", "type", "state", "open", "held_by", "agents", "work", "cost", "started_at", "last_event")
+SPARE = ("started_at", "type", "last_event", "work", "cost")
+
+
+def listing(folder: Path, current: str) -> list[dict[str, Any]]:
+    """A row for each run below `folder`, the newest first; `current` is the one that commands are about."""
+    found = [_row(path.parent, current) for path in folder.glob("*/run.json")]
+    return sorted(found, key=lambda row: str(row["started_at"]), reverse=True)
+
+
+def _row(run_dir: Path, current: str) -> dict[str, Any]:
+    begun = files.try_read_json(run_dir / "run.json") or {}
+    status = files.try_read_json(run_dir / "status.json") or {}
+    phases = status.get("phases", {})
+    states = {name: _state(run_dir, name, known) for name, known in phases.items()}
+    held = [f"{name} ({state})" for name, state in states.items() if state in verdict.HOLDING]
+    spent = spending.all_of(run_dir)
+    known, unknown = spending.total(spent, "usd")
+    seconds, _ = spending.total(spent, "wall_s")
+    return {
+        "run": run_dir.name,
+        "current": run_dir.name == current,
+        "type": begun.get("type"),
+        "state": status.get("state", "unknown"),
+        "open": f"{sum(state == verdict.OPEN for state in states.values())} of {len(phases)}",
+        "held_by": ", ".join(held) or None,
+        "agents": len({(item.phase, item.agent) for item in spent}),
+        "work_s": round(seconds, 3),
+        "cost_usd_known": known,
+        "cost_unknown": unknown,
+        "attempts": len(spent),
+        "started_at": begun.get("started_at"),
+        "last_event": _last_event(run_dir, begun),
+    }
+
+
+def _state(run_dir: Path, phase: str, known: Mapping[str, Any]) -> str:
+    """Where a phase stands now; as status.json has it where it has shown nothing yet."""
+    manifest = files.try_read_json(run_dir / phase / "manifest.json")
+    if known.get("state") == "pending" or not isinstance(manifest, dict):
+        return str(known.get("state", "unknown"))
+    gate = manifest.get("gate", {})
+    return verdict.judge(run_dir, phase, gate.get("kind", "required"), gate.get("policy", "digest")).state
+
+
+def _last_event(run_dir: Path, begun: Mapping[str, Any]) -> str | None:
+    """When the newest attempt ended or the newest version was shown."""
+    ends = [(files.try_read_json(path) or {}).get("ended_at") for path in run_dir.glob("*/agents/*/attempts/*/exit.json")]
+    shown = [entry["at"] for path in run_dir.glob("history/gates/*.json") for entry in history.read(run_dir, path.stem)["shown"][-1:]]
+    return max((time for time in (begun.get("started_at"), *ends, *shown) if time), default=None)
+
+
+def show(folder: Path, current: str, form: str = "table") -> None:
+    """Print the listing as a table or as JSON."""
+    rows = listing(folder, current)
+    if form == "table":
+        rows = [row | _shown(row) for row in rows]
+    tables.print_rows(rows, COLUMNS, form, SPARE)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run": f"{row['run']} *" if row["current"] else row["run"],
+        "work": tables.seconds(row["work_s"]),
+        "cost": tables.dollars(row["cost_usd_known"], row["cost_unknown"], row["attempts"]),
+        "started_at": tables.minute(row["started_at"]),
+        "last_event": tables.minute(row["last_event"]),
+    }

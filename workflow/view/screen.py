@@ -1,0 +1,136 @@
+"""The terminal while a run goes on: lines that stay above, the board below, drawn by the main process alone.
+
+It follows Snakemake's logger-plugin interface: a handler that is told of jobs and progress. It is attached here and not with
+`--logger`, because a plugin has to be installed as a package, and Phasegate works from its folder. `snakemake-logger-plugin-rich` shows
+rules; people here want to see agents, their time and their cost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+import sys
+import threading
+from logging import LogRecord
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from workflow.markup import plain
+from workflow.plan.phases import Plan
+from workflow.view import tables
+from workflow.view.board import Board
+from workflow.work.saying import ADDRESS, LONGEST
+
+SOCKET = Path("runs", ".voice")
+PER_SECOND = 2
+
+
+class Screen(LogHandlerBase):
+    """The handler: keeps the board up to date, and shows what jobs say."""
+
+    def __post_init__(self) -> None:
+        """Nothing is shown before `open`."""
+        self.live: Live | None = None
+        self.board: Board | None = None
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """It draws on standard error."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """It writes no file."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """It takes every record and uses those about jobs."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """Its lines are its own."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """It knows the plan."""
+        return False
+
+    def emit(self, record: LogRecord) -> None:
+        """Take in what Snakemake says about jobs."""
+        board, event = self.board, getattr(record, "event", None)
+        if board is None:
+            return
+        said: dict[str, Any] = record.__dict__
+        if event == LogEvent.JOB_INFO:  # it starts
+            board.jobs[said["jobid"]] = str(said["rule_name"]), _phase_of(said, board.plan)
+        elif event == LogEvent.JOB_FINISHED:
+            board.jobs.pop(said["job_id"], None)
+        elif event == LogEvent.JOB_ERROR:
+            board.jobs.pop(said["jobid"], None)
+        elif event == LogEvent.PROGRESS:
+            board.done, board.total = said["done"], said["total"]
+
+    def show(self, run_dir: Path, plan: Plan, total: int) -> None:
+        """Begin to draw, and listen to what jobs say."""
+        self.board = Board(run_dir, plan, total=total)
+        listener = _listen()
+        goal = tables.console(sys.stderr)
+        self.live = Live(
+            self.board, console=goal, refresh_per_second=PER_SECOND, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self.live.start()
+        goal.show_cursor(True)  # a hidden one would stay hidden after a kill
+        atexit.register(self.hide)
+        if listener:
+            os.environ[ADDRESS] = str(SOCKET)
+            threading.Thread(target=self._hear, args=(listener,), daemon=True).start()
+
+    def _hear(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.say(listener.recv(LONGEST).decode("utf-8", "replace"))
+
+    def say(self, text: str) -> None:
+        """Lines that stay."""
+        for line in map(plain, text.splitlines()):
+            with contextlib.suppress(OSError):
+                if self.live and self.live.is_started:
+                    self.live.console.print(Text(line), soft_wrap=True)
+                else:
+                    print(line, file=sys.stderr)
+
+    def hide(self) -> None:
+        """Take the board away; what was said stays."""
+        if self.live:
+            with contextlib.suppress(OSError):
+                self.live.stop()
+        self.live = None
+        SOCKET.unlink(missing_ok=True)
+
+
+def _phase_of(said: dict[str, Any], plan: Plan) -> str:
+    """The phase that a job belongs to; empty where it belongs to none."""
+    rules = {agent.rule: agent.phase for agent in plan.agents()}
+    return str(rules.get(said["rule_name"]) or dict(said.get("wildcards") or {}).get("phase", ""))
+
+
+def _listen() -> socket.socket | None:
+    """A socket for what jobs say; None where there can be none."""
+    SOCKET.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        listener.bind(str(SOCKET))
+    except OSError:
+        listener.close()
+        return None
+    return listener
