@@ -17,7 +17,8 @@ from conftest import INTAKE
 from runs import tree_of
 
 from workflow import files
-from workflow.gate import approvals, review
+from workflow.gate import approvals, history, review
+from workflow.gate.approvals import Approval
 from workflow.plan.commandline import Command
 from workflow.work import joining, trees
 
@@ -46,8 +47,6 @@ def make_run(folder: Path, agents: int, failed_share: float = 0.05) -> Path:
     for phase in PHASES:
         share = failed_share if phase == PHASES[-1] else 0.0
         now, clock = _phase(run_dir, phase, names[phase], after, now, content, clock, share, dice)
-        if phase != PHASES[-1]:
-            approvals.approve(run_dir, phase, after, "somebody", "looks right", "")
         after = [phase]
     return run_dir
 
@@ -75,7 +74,9 @@ def _phase(
 ) -> tuple[trees.Commit, datetime]:
     """One phase up to its request; the commit that it ends with, and when."""
     repo, folder = run_dir / "project.git", run_dir / phase
-    content |= {f"src/{phase}/{name.replace('-', '_')}.py": f'"""Made by {name}."""\n\nVALUE = {place}\n' for place, name in enumerate(names)}
+    content |= {
+        f"src/{phase}/{name.replace('-', '_')}.py": f'"""Made by {name}."""\n\nVALUE = {place}\n' for place, name in enumerate(names)
+    }
     now = tree_of(repo, content, [base.commit])
     trees.set_ref(repo, f"phases/{phase}", now.commit)
     files.write_json(folder / "base.json", {"phase": phase, "commit": base.commit, "tree": base.tree, "after": after, "conflicts": []})
@@ -92,7 +93,7 @@ def _phase(
     merge = {"phase": phase, "status": "merged", "commit": now.commit, "tree": now.tree, "agents": rows, "adoptions": []}
     merge |= {"base": {"commit": base.commit, "tree": base.tree}, "conflicts": [], "changes": changes, "findings": []}
     files.write_json(folder / "merge.json", merge)
-    _show(run_dir, phase, names, after, now)
+    _show(run_dir, phase, names, after, now, max(free) + timedelta(seconds=2))
     return now, max(free) + timedelta(minutes=20)
 
 
@@ -105,13 +106,23 @@ def _outcome(
     for number in range(1, tries + 1):
         took = round(dice.uniform(2, 90), 3)
         good = number == tries and not failed
-        row = {"number": number, "status": "succeeded" if good else "failed", "exit_code": 0 if good else 75, "killed": [], "runner": "fake"}
+        row = {
+            "number": number,
+            "status": "succeeded" if good else "failed",
+            "exit_code": 0 if good else 75,
+            "killed": [],
+            "runner": "fake",
+        }
         row |= {"started_at": files.timestamp(at), "ended_at": files.timestamp(at + timedelta(seconds=took)), "duration_s": took}
         attempts.append(row | {"error": None if good else "exit code 75", "retryable": not good})
         at += timedelta(seconds=took + 1)
     told = dice.random() < 0.8
     usage = {"input_tokens": dice.randrange(500, 90_000) * tries, "output_tokens": dice.randrange(50, 9_000) * tries, "cached_tokens": 0}
-    usage |= {"model_calls": dice.randrange(1, 40) * tries, "cost_usd": round(dice.uniform(0.01, 2), 4) if told else None, "estimated": False}
+    usage |= {
+        "model_calls": dice.randrange(1, 40) * tries,
+        "cost_usd": round(dice.uniform(0.01, 2), 4) if told else None,
+        "estimated": False,
+    }
     last = attempts[-1]
     return {
         "run": "demo", "phase": phase, "agent": name, "task": None, "role": "agent", "status": last["status"],
@@ -136,13 +147,15 @@ def _write_agent(folder: Path, name: str, outcome: dict[str, Any], dice: random.
             (place / f"{kind}.json").write_text(json.dumps(record))
         words = ("found nothing", "wrote a line", "thought again")
         steps = range(dice.randrange(5, 40))
-        lines = [LINE.format(step=step, agent=name, module=step * 7 % 11, word=dice.choice(words), ms=dice.randrange(900)) for step in steps]
+        lines = [
+            LINE.format(step=step, agent=name, module=step * 7 % 11, word=dice.choice(words), ms=dice.randrange(900)) for step in steps
+        ]
         (place / "output.log").write_text("".join(lines))
     (folder / "outcome.json").write_text(files.pretty_json(outcome))
 
 
-def _show(run_dir: Path, phase: str, names: list[str], after: list[str], now: trees.Commit) -> None:
-    """Validate (without running anything) and ask for the review."""
+def _show(run_dir: Path, phase: str, names: list[str], after: list[str], now: trees.Commit, at: datetime) -> None:
+    """Validate (without running anything), ask for the review, and approve it where nothing is wrong; all of it at that time."""
     folder = run_dir / phase
     files.write_json(folder / "criteria.json", {"required": [], "optional": [], "checks": [], "allow": []})
     scan = {"status": "clean", "reason": "", "scanner": {"name": "none", "version": "0"}, "files": 0, "bytes": 0, "cut": []}
@@ -151,4 +164,11 @@ def _show(run_dir: Path, phase: str, names: list[str], after: list[str], now: tr
     files.write_json(folder / "validation.json", record)
     options: dict[str, Any] = {"agents": names, "after": after, "gates": dict.fromkeys(after, "required"), "beside": {}}
     options |= {"gate": {"kind": "required", "policy": "digest"}, "compression": 1, "budgets": [], "declared": []}
-    review.request_review(run_dir, phase, options | {"command": {"words": Command(("snakemake",)).words}})
+    made = review.request_review(run_dir, phase, options | {"command": {"words": Command(("snakemake",)).words}})
+    gate = files.read_json(history.path(run_dir, phase))
+    gate["shown"][-1]["at"] = files.timestamp(at)
+    files.write_json(history.path(run_dir, phase), gate)
+    if not approvals.blockers(made["subject"]):
+        later = files.timestamp(at + timedelta(minutes=15))
+        given = Approval(made["digest"], "somebody", later, "looks right", f"demo/{phase}")
+        files.write_bytes(folder / approvals.MARKER, approvals.statement("demo", phase, given))

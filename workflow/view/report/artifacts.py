@@ -26,7 +26,7 @@ MOST_LISTED = 300
 TEXT_BYTES, PICTURE_BYTES = 60_000, 600_000
 PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF87a": "image/gif", b"GIF89a": "image/gif"}
 SVG = "image/svg+xml"
-DOCUMENT_LEVEL = 5  # headings of a document stand below the name of its file
+DOCUMENT_LEVEL = 4  # headings of a document stand below the one of all artifacts
 
 
 @dataclass
@@ -143,9 +143,7 @@ def _fill_text(item: Artifact, content: bytes, anchors: Mapping[str, str], guard
     item.kind, item.content, item.sheet, item.left_out = kind, made, sheet, shown.left_out
 
 
-def _rendered(
-    path: str, text: str, cut: bool, anchors: Mapping[str, str], guard: Guard
-) -> tuple[str, Markup, sheets.Sheet | None]:
+def _rendered(path: str, text: str, cut: bool, anchors: Mapping[str, str], guard: Guard) -> tuple[str, Markup, sheets.Sheet | None]:
     """(kind, HTML, table) of a text."""
     name = path.lower()
     if name.endswith((".md", ".markdown")):

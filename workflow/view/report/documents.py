@@ -58,7 +58,10 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
     if anchor:
         opened, closed = f'<a href="#{escape(anchor)}">', "</a>"
     elif _scheme(target) in WEB:
-        opened, closed = f'<a href="{escape(target)}" rel="noopener noreferrer nofollow">', f'</a> <span class="to">({escape(target)})</span>'
+        opened, closed = (
+            f'<a href="{escape(target)}" rel="noopener noreferrer nofollow">',
+            f'</a> <span class="to">({escape(target)})</span>',
+        )
     else:
         opened, closed = "<span>", f'</span> <span class="to">({escape(target)})</span>'
     env.setdefault("open", []).append(closed)

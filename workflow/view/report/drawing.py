@@ -91,13 +91,15 @@ def _frame(phase: PhaseRecord, x: int, y: int) -> tuple[Frame, list[str]]:
     if len(agents) > MOST_BOXES:
         boxes, paths = list(_summed(phase, x, y)), []
     else:
-        placed = {name: box for name, box in _placed(phase, x, y)}
+        placed = dict(_placed(phase, x, y))
         boxes, paths = list(placed.values()), [_across(placed[need], placed[agent.name]) for agent in agents for need in agent.needs]
     right = max((box.x + WIDTH for box in boxes), default=x + PAD + WIDTH)
     below = max((box.y + HEIGHT for box in boxes), default=y + TITLE)
     gate = badges.of(state.state if phase.plan.gate != "none" or state.state != "open" else "none")
     trust = f", trust: {state.trust}" if state.trust != "none" else ""
-    frame = Frame(x, y, max(right - x + PAD, NARROWEST), below - y + GATE, _short(state.name), state.name, boxes, gate, f"gate: {gate.words}{trust}")
+    frame = Frame(
+        x, y, max(right - x + PAD, NARROWEST), below - y + GATE, _short(state.name), state.name, boxes, gate, f"gate: {gate.words}{trust}"
+    )
     return frame, paths
 
 

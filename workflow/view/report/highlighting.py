@@ -16,17 +16,17 @@ from markupsafe import Markup, escape
 LONGEST_TEXT, LONGEST_LINE = 120_000, 2_000
 LANGUAGES = {
     "python": (".py", ".pyi", ".pyw"), "javascript": (".js", ".mjs", ".cjs", ".jsx"), "typescript": (".ts", ".tsx"),
-    "json": (".json", ".jsonl"), "yaml": (".yaml", ".yml"), "toml": (".toml",), "ini": (".ini", ".cfg", ".conf"), "html": (".html", ".htm"),
-    "xml": (".xml", ".svg"), "css": (".css",), "bash": (".sh", ".bash", "Dockerfile.sh"), "sql": (".sql",), "markdown": (".md",), "go": (".go",),
-    "rust": (".rs",), "java": (".java",), "c": (".c", ".h"), "cpp": (".cpp", ".hpp", ".cc"), "ruby": (".rb",), "r": (".r", ".R"),
-    "docker": ("Dockerfile",), "make": ("Makefile",),
+    "json": (".json", ".jsonl"), "yaml": (".yaml", ".yml"), "toml": (".toml",), "ini": (".ini", ".cfg", ".conf"),
+    "html": (".html", ".htm"), "xml": (".xml", ".svg"), "css": (".css",), "bash": (".sh", ".bash"), "sql": (".sql",),
+    "markdown": (".md",), "go": (".go",), "rust": (".rs",), "java": (".java",), "c": (".c", ".h"), "cpp": (".cpp", ".hpp", ".cc"),
+    "ruby": (".rb",), "r": (".r", ".R"), "docker": ("Dockerfile",), "make": ("Makefile",),
 }  # fmt: skip
 LANGUAGE_OF = {ending: name for name, endings in LANGUAGES.items() for ending in endings}
 CLASSES = {
-    "Token.Keyword": "k", "Token.Name.Builtin": "b", "Token.Name.Function": "f", "Token.Name.Class": "f", "Token.Name.Decorator": "b",
-    "Token.Name.Tag": "k", "Token.Name.Attribute": "f", "Token.Name.Exception": "f", "Token.Name.Constant": "b", "Token.Literal.String": "s",
-    "Token.Literal.Number": "n", "Token.Comment": "c", "Token.Operator.Word": "k", "Token.Generic.Heading": "k",
-    "Token.Generic.Subheading": "k", "Token.Keyword.Constant": "n",
+    "Token.Keyword": "k", "Token.Keyword.Constant": "n", "Token.Operator.Word": "k", "Token.Name.Tag": "k",
+    "Token.Name.Function": "f", "Token.Name.Class": "f", "Token.Name.Attribute": "f", "Token.Name.Exception": "f",
+    "Token.Name.Builtin": "b", "Token.Name.Decorator": "b", "Token.Name.Constant": "b", "Token.Literal.String": "s",
+    "Token.Literal.Number": "n", "Token.Comment": "c", "Token.Generic.Heading": "k", "Token.Generic.Subheading": "k",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from workflow.view.report.differences import Difference
 from workflow.view.state import next_command
 from workflow.work import naming
 
-MOST = 5
+MOST, MOST_BLOCKERS = 5, 20
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ def points(phase: PhaseRecord, change: Difference, places: Mapping[str, str]) ->
 
 
 def _blockers(phase: PhaseRecord, places: Mapping[str, str]) -> Iterator[Point]:
-    for item in blockers((phase.state.manifest or {})["subject"]):
+    wrong = blockers((phase.state.manifest or {})["subject"])
+    for item in wrong[:MOST_BLOCKERS]:
         yield Point(badges.BAD, "keeps the gate closed", item.text, item.id, places.get(item.id, ""))
+    if len(wrong) > MOST_BLOCKERS:
+        yield Point(badges.BAD, "keeps the gate closed", f"{len(wrong) - MOST_BLOCKERS:,} more", "all of them are in REQUEST.md")
 
 
 def _waivers(phase: PhaseRecord) -> Iterator[Point]:
@@ -70,7 +73,8 @@ def _unknowns(phase: PhaseRecord) -> Iterator[Point]:
     if phase.hygiene is None:
         yield Point(badges.IDLE, "not measured", "cleanliness of the files", "there is no hygiene.json")
     elif phase.hygiene.get("score") is None:
-        yield Point(badges.IDLE, "not measured", "cleanliness of the files", "a scanner is missing or failed")
+        tools = ", ".join(map(str, phase.hygiene.get("unknown") or ())) or "a scanner"
+        yield Point(badges.IDLE, "not measured", "cleanliness of the files", f"{tools} is missing or failed")
     silent = [name for name, outcome in phase.outcomes.items() if outcome["attempts"] and outcome["usage"].get("cost_usd") is None]
     if silent:
         yield Point(badges.IDLE, "not measured", f"cost of {_some(silent)}", "their tools told none")
@@ -147,9 +151,11 @@ def orders(phase: PhaseRecord, run_dir: Path, command: Command) -> list[Order]:
     if failed:
         made.append(Order("run what failed again", command.line("retry", config=(this,))))
     made.append(Order("ask for changes", command.line("request_changes", config=(this, "note=what should change"))))
-    if state.state == verdict.BLOCKED and wrong:
+    if state.state == verdict.BLOCKED and 0 < len(wrong) <= MOST_BLOCKERS:
         waive = how_to_waive(item.id for item in wrong)
-        made.append(Order("approve in spite of what is wrong, with a reason for each", command.line("approve", config=(this, f"waive={waive}"))))
+        made.append(
+            Order("approve in spite of what is wrong, with a reason for each", command.line("approve", config=(this, f"waive={waive}")))
+        )
     made.append(Order("see the whole change", command.line("diff", config=(this,))))
     if phase.rounds:
         made.append(Order("see what changed since the last review", command.line("diff", config=(this, "against=reviewed"))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,15 +13,16 @@ from workflow.plan.commandline import Command
 from workflow.view import figures as measured
 from workflow.view.figures import Figures
 from workflow.view.records import PhaseRecord, RunRecord
-from workflow.view.report import artifacts, badges, differences, endings, review
+from workflow.view.report import artifacts, badges, differences, endings, numbers, review
 from workflow.view.report.artifacts import Shelf
 from workflow.view.report.badges import Badge
 from workflow.view.report.differences import Difference
-from workflow.view.report.endings import Ending
+from workflow.view.report.endings import Ending, Group
 from workflow.view.report.room import Room, rooms
 from workflow.view.report.texts import Guard, is_unknown
+from workflow.work import outcomes
 
-MANY = 40
+MANY, REASONS = 40, 3
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,10 @@ class PhaseView:
 
     @property
     def why(self) -> str:
-        """Why its gate stands as it does."""
-        return "; ".join(self.record.state.reasons)
+        """Why its gate stands as it does: the first reasons, and how many more there are."""
+        reasons = self.record.state.reasons
+        more = len(reasons) - REASONS
+        return "; ".join([*reasons[:REASONS], *([f"and {numbers.plural(more, 'more reason')}"] if more > 0 else [])])
 
     @property
     def many(self) -> bool:
@@ -101,7 +103,7 @@ class PhaseView:
         return len(self.agents) > MANY
 
     @property
-    def groups(self) -> list[endings.Group]:
+    def groups(self) -> list[Group]:
         """What its agents have to tell besides their rows."""
         return endings.groups(list(self.endings.values()), MANY)
 
@@ -131,13 +133,18 @@ def views(subject: Subject, figures: Figures) -> list[PhaseView]:
     for number, (row, (name, phase)) in enumerate(zip(rows, subject.record.phases.items(), strict=True), 1):
         diff = subject.command.line("diff", config=(f"phase={name}",))
         reviewed = subject.command.line("diff", config=(f"phase={name}", "against=reviewed"))
-        found.append(PhaseView(number, phase, row, agents.get(name, []), diff, reviewed))
+        found.append(PhaseView(number, phase, row, _in_order(agents.get(name, [])), diff, reviewed))
     space = rooms(len(found))
     for view in sorted(found, key=lambda view: (not view.held, view.number)):
         for room in space.values():
             room.next_phase()
         _fill(view, subject, space)
     return found
+
+
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Agents in plan order; of very many, those that did not succeed first."""
+    return sorted(rows, key=lambda row: row["status"] == outcomes.SUCCEEDED) if len(rows) > MANY else rows
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -182,4 +189,3 @@ def headline(record: RunRecord, described: Badge) -> str:
     held = [phase.name for phase in record.state.held(*verdict.HOLDING)]
     words = badges.RUN_WORDS.get(record.state.state, described.words)
     return f"{words} {'Look at: ' + ', '.join(held) + '.' if held else ''}".strip()
-

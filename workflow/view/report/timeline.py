@@ -17,7 +17,7 @@ from workflow.view.records import PhaseRecord
 from workflow.view.report import badges, numbers
 
 NAMED_ROWS, LISTED = 24, 400
-QUIET_SHARE, MARGIN_SHARE, NARROWEST = 0.10, 0.01, 0.5
+QUIET_SHARE, MARGIN_SHARE, NARROWEST, PACKING_S = 0.10, 0.01, 0.5, 5.0
 TICKS_APART = 16.0
 
 
@@ -32,6 +32,7 @@ class Span:
     start: float
     end: float | None
     text: str
+    known_s: float | None = None  # of a check: how long the checks took, which is what is drawn to scale
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ class Axis:
 
     def ticks(self) -> Iterator[tuple[float, str]]:
         """(place, time of day) where a stretch of work begins, and at the end, as far apart as a label needs."""
-        moments = [since for since, until, width in self.steps if until - since <= width * 1.001] + [self.steps[-1][1]] if self.steps else []
+        moments = (
+            [since for since, until, width in self.steps if until - since <= width * 1.001] + [self.steps[-1][1]] if self.steps else []
+        )
         last = -TICKS_APART
         for moment in moments:
             place = self.place(moment)
@@ -116,9 +119,14 @@ def draw(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Timeline:
     spans = sorted([*_attempts(figures), *_checking(figures, phases), *_waits(figures)], key=lambda item: item.start)
     start, end = _seconds(pd.Timestamp(figures.run["started_at"])), _seconds(figures.as_of)
     end = max([end, start, *(span.end for span in spans if span.end)])
-    axis = Axis([(span.start, span.end) for span in spans if span.kind != "wait" and span.end], start, end)
+    axis = Axis([_busy(span, span.end) for span in spans if span.kind != "wait" and span.end], start, end)
     rows = {str(name): _rows([span for span in spans if span.phase == name], axis, end) for name in figures.phases["phase"]}
     return Timeline(rows, list(axis.ticks()), list(axis.quiet()), spans[:LISTED], max(0, len(spans) - LISTED))
+
+
+def _busy(span: Span, end: float) -> tuple[float, float]:
+    """The stretch of a span in which something surely went on: of one with checks, what they took, before its end."""
+    return (span.start if span.known_s is None else max(span.start, end - span.known_s - PACKING_S)), end
 
 
 def _attempts(figures: Figures) -> Iterator[Span]:
@@ -140,12 +148,12 @@ def _checking(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Iterator[S
             before = [end for end in ends if end <= shown]
             if not before:
                 continue
-            text = "merged, checked, packed"
+            text, took = "merged, checked, packed", rows_of(figures.checks, name)["duration_s"]
             if place == last:
-                status, took = (phase.validation or {}).get("status"), rows_of(figures.checks, name)["duration_s"]
+                status = badges.of((phase.validation or {}).get("status")).words
                 known = f"; checks took {numbers.seconds(took.sum())}" if len(took) and not took.isna().any() else ""
-                text = f"merged, checked ({badges.of(status).words}), packed{known}"
-            yield Span(name, "check", "checks", "", before[-1], shown, text)
+                text = f"merged, checked ({status}), packed{known}"
+            yield Span(name, "check", "checks", "", before[-1], shown, text, float(took.sum()))
 
 
 def _waits(figures: Figures) -> Iterator[Span]:
@@ -169,7 +177,9 @@ def _rows(spans: Sequence[Span], axis: Axis, end: float) -> list[Row]:
         rows = [Row(name, [_bar(span, axis, end) for span in work if span.name == name]) for name in names]
     else:
         lanes = _lanes(work, end)
-        rows = [Row(f"{len(names):,} agents" if not place else "", [_bar(span, axis, end) for span in lane]) for place, lane in enumerate(lanes)]
+        rows = [
+            Row(f"{len(names):,} agents" if not place else "", [_bar(span, axis, end) for span in lane]) for place, lane in enumerate(lanes)
+        ]
     rest = [_bar(span, axis, end) for span in spans if span.kind != "attempt"]
     return [*rows, Row("checks and gate", rest)] if rest else rows
 
