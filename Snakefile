@@ -6,6 +6,7 @@ Path grammar, relative to the working directory (README.md and config/README.md 
     runs/<run>/<phase>/base.json                   the commit that the phase's agents start from
     runs/<run>/<phase>/agents/<agent>/outcome.json one per agent: what came of its work
     runs/<run>/<phase>/merge.json validation.json  the merged result, and what checks found in it
+    runs/<run>/<phase>/hygiene.json                how tidy the merged tree is
     runs/<run>/<phase>/manifest.json digest REQUEST.md and bundles/<phase>.zip: what is shown to a person
     runs/<run>/<phase>/APPROVED                    made by a person only; no job reads or writes it
 

@@ -24,7 +24,7 @@ def phase_files(phase):
         if not all(gate_is_open(name) for name in PLAN.upstream(phase)):
             return []
         folder = f"{RUN_DIR}/{phase}"
-        names = ("merge.json", "validation.json", "manifest.json", "digest", "REQUEST.md")
+        names = ("merge.json", "validation.json", "hygiene.json", "manifest.json", "digest", "REQUEST.md")
         return [*agent_outcomes(phase), *(f"{folder}/{name}" for name in names), f"{RUN_DIR}/bundles/{phase}.zip"]
 
     return files_of

@@ -1,6 +1,6 @@
 """The gate: what is shown to a person is packed, named by its digest, and described in REQUEST.md.
 
-Expects merge, validation and outcomes of a phase. Promises bundle, manifest, digest and request. Only functions look
+Expects merge, validation, hygiene and outcomes of a phase. Promises bundle, manifest, digest and request. Only functions look
 at the markers that people make; a later phase depends on the digest, so what was approved is what is built on.
 """
 
@@ -14,6 +14,7 @@ checkpoint request_review:
     input:
         merge=rules.merge_phase.output.merge,
         validation=rules.validate_phase.output.validation,
+        hygiene=rules.score_hygiene.output.hygiene,
         criteria=lambda wildcards: CALL.criteria(wildcards.phase),
         outcomes=outcomes_of_phase,
         digests=upstream_digests,

@@ -1,6 +1,7 @@
 """The proof: what the merged result of a phase holds, by pattern and by commands that really run.
 
-Expects `merge.json` and the phase's criteria. Promises `validation.json`; any file of a bundle is a target of its own.
+Expects `merge.json` and the phase's criteria. Promises `validation.json` and `hygiene.json`; any file of a bundle is a
+target of its own.
 """
 
 
@@ -26,6 +27,22 @@ rule validate_phase:
     params:
         command=command("validate_phase", RUN_DIR),
         options=lambda wildcards: CALL.check_options(wildcards.phase),
+    shell:
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
+
+
+rule score_hygiene:
+    """Score how tidy the merged tree of a phase is."""
+    input:
+        merge=rules.merge_phase.output.merge,
+        criteria=lambda wildcards: CALL.criteria(wildcards.phase),
+    output:
+        hygiene=f"{RUN_DIR}/{{phase}}/hygiene.json",
+    log:
+        f"{RUN_DIR}/logs/{{phase}}.score_hygiene.log",
+    params:
+        command=command("score_hygiene", RUN_DIR),
+        options=lambda wildcards: CALL.hygiene_options(),
     shell:
         "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
 

@@ -16,9 +16,10 @@ from workflow import files
 from workflow.gate import review, verdict
 from workflow.plan import briefs, documents
 from workflow.plan.commandline import Command
-from workflow.plan.phases import Agent, Phase, Plan
+from workflow.plan.phases import NO_LIMITS, Agent, Phase, Plan
 from workflow.plan.settings import Settings
 from workflow.proof import validation
+from workflow.proof.hygiene import assessment
 from workflow.work import agents, integration, outcomes, trees
 from workflow.work.agents import Policy
 
@@ -115,14 +116,31 @@ class Run:
         sandbox: str = "off",
         allow: tuple[str, ...] = (),
         declared: tuple[str, ...] = (),
+        hygiene: Mapping[str, Any] | None = None,
+        before: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
         wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
         criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow}
+        criteria["hygiene"] = {**NO_LIMITS, **(hygiene or {}), "artifacts": before}
         files.write_json(self.folder / phase / "criteria.json", criteria)
         limits = {entry["name"]: entry["timeout_s"] for entry in checks}
         options = {"timeouts_s": limits, "sandbox": sandbox, "environments": str(Path("env").absolute()), "declared": declared}
         return validation.validate_phase(self.folder, phase, options)
+
+    def score(self, phase: str = "plan", declared: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Score the tree of a phase that was validated."""
+        return assessment.score_phase(self.folder, phase, {"declared": declared})
+
+    def scored(self, content: Mapping[str, str | bytes], script: str = "", **criteria: Any) -> dict[str, Any]:
+        """The hygiene of a phase that starts with these files, and whose one agent, if any, is this shell script."""
+        self.start(content)
+        self.phase()
+        if script:
+            assert self.agent("writer", script, allow_no_changes=True)["status"] == "succeeded"
+        self.merge(*(["writer"] if script else []))
+        self.validate(**criteria)
+        return self.score(declared=criteria.get("declared", ()))
 
     def show(
         self,

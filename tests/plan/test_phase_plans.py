@@ -50,6 +50,16 @@ def test_phases_stand_in_an_order_in_which_they_can_run(tmp_path: Path) -> None:
     assert list(plan.phases) == ["early", "late", "last"]
 
 
+def test_limits_of_a_phase_win_and_the_general_ones_stand_for_what_it_leaves_out(tmp_path: Path) -> None:
+    entries = {"a": ONE, "b": ONE | {"hygiene": {"min_score": 60}}, "c": ONE | {"hygiene": {"min_score": 0, "max_orphans": 3}}}
+    plan = plan_of(tmp_path, entries, hygiene={"min_score": 90, "large_file_bytes": 5})
+    assert {name: dict(phase.hygiene) for name, phase in plan.phases.items()} == {
+        "a": {"min_score": 90, "max_orphans": None, "large_file_bytes": 5},
+        "b": {"min_score": 60, "max_orphans": None, "large_file_bytes": 5},
+        "c": {"min_score": 0, "max_orphans": 3, "large_file_bytes": 5},
+    }
+
+
 def test_type_of_the_project_selects_phases(tmp_path: Path) -> None:
     entries = {"plan": ONE, "data": ONE | {"types": ["ml"]}, "build": ONE, "ship": ONE | {"types": ["webapp", "ml"]}}
     assert list(plan_of(tmp_path, entries, "ml").phases) == ["plan", "data", "build", "ship"]

@@ -28,6 +28,7 @@ from workflow.errors import ConfigError, RunError, UsageError
 from workflow.plan import commandline, documents, presets, settings
 from workflow.plan.phases import Agent
 from workflow.proof import bundles
+from workflow.proof.hygiene import limits
 from workflow.view import notices
 from workflow.work import environments, prompts, retries, sandbox, spending
 from workflow.work.runners import from_brief
@@ -503,6 +504,22 @@ def scanned(bench: Bench) -> str:
     return bench.validation()["scan"]["status"]
 
 
+def scored(bench: Bench) -> dict[str, Any]:
+    """The hygiene of `plan`, whose tree holds one file of 5 bytes that nothing names, and what of it is reviewed."""
+    files.write_json(bench.run_copy() / "plan" / "criteria.json", bench.criteria("plan"))
+    bench.script("score_hygiene", "plan", "--options", bench.call().hygiene_options())
+    record = files.read_json(bench.run_copy() / "plan" / "hygiene.json")
+    return {**record, "violations": limits.subject(bench.run_copy(), "plan").get("hygiene", {}).get("violations")}
+
+
+def violations(bench: Bench) -> list[str] | None:
+    return scored(bench)["violations"]
+
+
+def large_files(bench: Bench) -> int:
+    return scored(bench)["components"]["large_files"]["found"]
+
+
 def stops(amount: str) -> Callable[[Bench], str]:
     """What becomes of an agent that has used 3 calls, 100 tokens, half a dollar and a moment."""
 
@@ -632,6 +649,9 @@ EFFECTS: dict[str, Effect] = {
     "tree.max_total_bytes": Effect("tree.max_total_bytes", refused_tree, ((299, "holds 300 bytes in all"), (300, ""))),
     "secrets.allow": Effect("secrets.allow", scanned, (([], "found"), (["*.env"], "clean"))),
     "secrets.public": Effect("secrets.public", declared_names, (([], ["API_KEY", "API_URL"]), (["API_URL"], ["API_KEY"]))),
+    "hygiene.min_score": Effect("hygiene.min_score", violations, ((None, None), (98, []), (99, ["min_score"]))),
+    "hygiene.max_orphans": Effect("hygiene.max_orphans", violations, ((None, None), (1, []), (0, ["max_orphans"]))),
+    "hygiene.large_file_bytes": Effect("hygiene.large_file_bytes", large_files, ((5, 1), (6, 0))),
     "bundle.compression": Effect("bundle.compression", bundle_method, ((0, 0), (9, 8))),
     "notify": Effect("notify", told_by_notify, (([], ""), (sh('echo "$PHASEGATE_PHASE $PHASEGATE_STATE" > said.txt'), "plan waiting"))),
     "environments": Effect("environments", store, ((None, "environments"), ("/srv/venvs", "venvs"))),
@@ -644,6 +664,8 @@ EFFECTS: dict[str, Effect] = {
     "phases.*.runner": Effect("phases.build.runner", runner_of("helper"), ((None, "scaffold"), ("spare", "spare"))),
     "phases.*.timeout": Effect("phases.build.timeout", lambda bench: bench.policy("helper")["timeout_s"], ((None, 1800), (7, 7))),
     **budget_effects("phases.*.budget", "phases.plan.budget", "phase plan"),
+    "phases.*.hygiene.min_score": Effect("phases.plan.hygiene.min_score", violations, ((None, None), (98, []), (99, ["min_score"]))),
+    "phases.*.hygiene.max_orphans": Effect("phases.plan.hygiene.max_orphans", violations, ((None, None), (1, []), (0, ["max_orphans"]))),
     "phases.*.artifacts.required": Effect(
         "phases.plan.artifacts.required", lambda bench: bench.validation()["status"], ((["*.txt"], "pass"), (["gone.txt"], "fail"))
     ),

@@ -15,6 +15,7 @@ from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
+from workflow.proof.hygiene import summary as hygiene
 from workflow.view import changes, doctor, logs, overview, proofs, records, runs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
@@ -226,6 +227,7 @@ def perform(call: Call, name: str) -> int:
     if ACTS[name].writes and call.writes:
         now, notes = call.state(), ending.show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
+        hygiene.write(call.run_dir, call.plan)
         summary.show([*notes, *summary.lines(now, call.command)])
     sys.stdout.flush()
     return code

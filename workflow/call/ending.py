@@ -13,6 +13,7 @@ from workflow.call.model import Call
 from workflow.errors import PhasegateError
 from workflow.gate.verdict import Verdict
 from workflow.markup import plain
+from workflow.proof.hygiene import summary as hygiene
 from workflow.view import estimate, freshness, notices, records, state, summary
 
 
@@ -30,6 +31,7 @@ def finish(call: Call, workdir: Path) -> None:
         shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
+        hygiene.write(call.run_dir, call.plan)
         _measure(call, now)
         sys.stdout.flush()
         last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)

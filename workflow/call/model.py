@@ -74,7 +74,8 @@ class Call:
     def criteria(self, phase: str) -> str:
         """Path of a phase's criteria, likewise."""
         answered = self.rounds(phase)
-        made = briefs.criteria(self.plan.phases[phase], self.settings["secrets"]["allow"], answered[-1]["sha256"] if answered else None)
+        sha256, allow = answered[-1]["sha256"] if answered else None, self.settings["secrets"]["allow"]
+        made = briefs.criteria(self.plan, self.plan.phases[phase], allow, sha256)
         return self._current(self.run_dir / phase / "criteria.json", made)
 
     def rounds(self, phase: str) -> list[dict[str, Any]]:
@@ -174,6 +175,10 @@ class Call:
         limits = {check.name: check.timeout_s for check in self.plan.phases[phase].checks}
         record = {"timeouts_s": limits, "sandbox": self.settings["sandbox"], "environments": self.settings["environments"]}
         return json.dumps(record | {"declared": self.declared()})
+
+    def hygiene_options(self) -> str:
+        """What the score of a phase needs to know from the settings, as JSON for its job."""
+        return json.dumps({"declared": self.declared()})
 
     def request_options(self, phase: str) -> str:
         """What the request of a phase needs to know from the plan and the settings, as JSON for its job."""

@@ -17,6 +17,7 @@ from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import feedback, history
 from workflow.proof import verification
+from workflow.proof.hygiene import limits
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:phasegate:approval:v1"
@@ -158,4 +159,6 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
     for row in validation["secrets"]:
         place = f"{row['path']}:{row['line']}"
         found.append(Blocker(f"secret:{place.replace(';', '%3B')}", f"{row['place']} {place} holds a secret: {row['kind']}"))
+    held = subject.get("hygiene", {"violations": []})  # it is there where limits are set
+    found += [Blocker(f"hygiene:{name}", limits.sentence(held, name)) for name in held["violations"]]
     return found

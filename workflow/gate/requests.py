@@ -15,12 +15,14 @@ from workflow.gate import costs, feedback
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
+from workflow.proof.hygiene import record
+from workflow.proof.hygiene import summary as hygiene
 from workflow.work import leaks, logs, naming, trees
 from workflow.work.redaction import Values
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
-FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES = 5, 10, 50
+FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES, FIRST_UNTIDY = 5, 10, 50, 10
 LOG_END = 3000
 PATCH_LIMIT = 20_000
 CHECKLISTS = {
@@ -75,6 +77,7 @@ def write_request(
         "unusual": _unusual(merge, found),
         "costs": costs.of_phase(run_dir, phase, budgets),
         "validation": validation,
+        "cleanliness": _cleanliness(run_dir, phase, list(manifest["subject"]["upstream"])),
         "allowed": sum(row["allowed"] for row in validation["secrets"]),
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
         "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
@@ -153,6 +156,22 @@ def _agent(folder: Path, outcome: dict[str, Any], command: Command) -> dict[str,
         "log_end": logs.log_end(log, LOG_END) if failed and outcome["log"] else "",
         "log_path": log.as_posix(),
         "retry": command.line("--cores", "2", "--forcerun", f"{outcome['phase']}_{outcome['agent']}"),
+    }
+
+
+def _cleanliness(run_dir: Path, phase: str, after: Sequence[str]) -> dict[str, Any]:
+    """What the page says about hygiene: score, grade, points, the first findings, and how the score has moved."""
+    found = record.read(run_dir, phase)
+    moved = hygiene.trend(after, dict(record.scored(run_dir, after)), found)
+    counts = [row["found"] or 0 for row in found["components"].values()]
+    first = sorted(found["findings"], key=lambda row: -int(row["points"]))[:FIRST_UNTIDY]
+    return {
+        "score": found["score"],
+        "grade": found["grade"],
+        "points": hygiene.lost(found),
+        "trend": moved if moved and moved["delta"] is not None else None,
+        "first": [row | {"place": row["path"] + (f":{row['line']}" if row["line"] else "")} for row in first],
+        "more": sum(counts) - len(first),
     }
 
 

@@ -76,12 +76,15 @@ def _found(phase: Phase, run_dir: Path) -> dict[str, Any]:
     return {"phase": phase.name, "checks": list(rows.values())}
 
 
-def criteria(phase: Phase, allow: Iterable[str] = (), answers: str | None = None) -> dict[str, Any]:
-    """What a phase's result is held against; an input of its validation, written only when its bytes change.
+def criteria(plan: Plan, phase: Phase, allow: Iterable[str] = (), answers: str | None = None) -> dict[str, Any]:
+    """What a phase's result is held against; an input of its validation and its hygiene, written only when its bytes change.
 
     `allow` are globs of files in which the scan for secrets may find something; `answers` is the sha256 of the
-    feedback that the result answers: checks run again for each round.
+    feedback that the result answers: checks run again for each round. `hygiene` names the artifacts of the phases before, too.
     """
+    before = [
+        pattern for name in plan.upstream(phase.name) for other in [plan.phases[name]] for pattern in (*other.required, *other.optional)
+    ]
     checks = [
         {
             "name": check.name,
@@ -95,6 +98,7 @@ def criteria(phase: Phase, allow: Iterable[str] = (), answers: str | None = None
         "required": list(phase.required),
         "optional": list(phase.optional),
         "checks": checks,
+        "hygiene": {**phase.hygiene, "artifacts": sorted(set(before))},
         "allow": list(allow),
         "answers": answers,
     }

@@ -22,8 +22,9 @@ RESERVED = {
     "request_changes", "rollback", "restore", "adopt", "diff", "logs", "report", "runs", "doctor", "publish", "watch",
     "start_run", "start_phase", "merge_phase", "validate_phase", "score_hygiene", "request_review", "extract_artifact",
     "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git", "intake.yaml", "run.json",
-    "start.json", "pull_request.md", "status.json", "metrics.json", "metrics.prom", "report.html",
+    "start.json", "pull_request.md", "status.json", "hygiene_summary.json", "metrics.json", "metrics.prom", "report.html",
 }  # fmt: skip
+NO_LIMITS = {"min_score": None, "max_orphans": None, "large_file_bytes": 1 << 20}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Phase:
     optional: tuple[str, ...]
     checks: tuple[Check, ...]
     budget: Mapping[str, float] = field(default_factory=dict)
+    hygiene: Mapping[str, int | None] = field(default_factory=lambda: dict(NO_LIMITS))
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
             optional=tuple(entry["artifacts"]["optional"]),
             checks=_checks(settings, name, entry, intake),
             budget=entry["budget"],
+            hygiene=settings["hygiene"] | {key: value for key, value in entry["hygiene"].items() if value is not None},
         )
     ordered = _in_order(settings, phases)
     _refuse_collisions(settings, ordered)

@@ -12,13 +12,14 @@ from typing import Any
 
 from workflow import files
 from workflow.proof import validation as validations
+from workflow.proof.hygiene import limits
 from workflow.work import outcomes
 
 
 def make_manifest(
     run_dir: Path, phase: str, agents: list[str], after: list[str], gate: Mapping[str, Any], decided: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The manifest of a phase from its merge, validation and outcomes.
+    """The manifest of a phase from its merge, validation, hygiene and outcomes.
 
     `decided` says what people decided before: `feedback` (the round that this version answers, or None), `approvals`
     (what opened the gate of each phase before) and `beside` (the same of the phases that this one does not build on:
@@ -27,7 +28,8 @@ def make_manifest(
     merge = files.read_json(run_dir / phase / "merge.json")
     validation = validations.read(run_dir, phase)
     found = [files.read_json(run_dir / phase / "agents" / name / "outcome.json") for name in agents]
-    subject = _subject(run_dir, phase, after, merge, validation, found) | {
+    subject = _subject(run_dir, phase, after, merge, validation, found) | limits.subject(run_dir, phase)
+    subject |= {
         "feedback": _feedback(decided["feedback"], merge["tree"]),
         "waivers": {name: entry["waivers"] for name, entry in decided["approvals"].items() if entry["waivers"]},
     }

@@ -1,0 +1,33 @@
+"""Score how tidy the merged tree of a phase is, and write hygiene.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if __name__ == "__main__":
+    from workflow.commands import end_with_parent
+
+    end_with_parent()  # before anything that takes its time to import
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.proof.hygiene.assessment import score_phase  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("--options", required=True, help="JSON: declared (names of variables that hold secrets)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        score_phase(options.run_dir, options.phase, json.loads(options.options))
