@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,22 +57,28 @@ class Guard:
 
     def head(self, content: bytes, limit: int) -> Cut:
         """The beginning of a text file, by whole lines where they are not too long."""
-        text = leaks.redact(content[: limit + MARGIN], self.secret).decode("utf-8", "replace").replace("\r\n", "\n")
+        text = self._redacted(content[: limit + MARGIN]).replace("\r\n", "\n")
         if len(content) <= limit:
             return Cut(visible(text))
-        kept = text[: min(limit, len(text))]
+        rest = content[limit : limit + MARGIN] if len(content) > limit + MARGIN else b""
+        unsure = len(self._redacted(rest))  # a secret may begin in it that ends behind it
+        kept = text[: max(0, min(limit, len(text) - unsure))]
         kept = kept[: kept.rfind("\n") + 1] or kept
         return Cut(visible(kept), max(1, len(content) - len(kept.encode())))
 
     def tail(self, path: Path, limit: int) -> Cut:
         """The end of a log, by whole lines; an empty one where there is no such file."""
         content, size = _end_of(path, limit + MARGIN)
-        text = _lines_of(leaks.redact(content, self.secret).decode("utf-8", "replace")).rstrip("\n")
+        text = _lines_of(self._redacted(content)).rstrip("\n")
         if size <= limit:
             return Cut(visible(text))
-        kept = text[-limit:]
+        unsure = len(_lines_of(self._redacted(content[:MARGIN] if size > len(content) else b"")))
+        kept = text[max(len(text) - limit, unsure) :]
         kept = kept[kept.find("\n") + 1 :] if "\n" in kept[:-1] else kept
         return Cut(visible(kept), max(1, size - len(kept.encode())))
+
+    def _redacted(self, content: bytes) -> str:
+        return leaks.redact(content, self.secret).decode("utf-8", "replace")
 
 
 def is_unknown(value: Any) -> bool:
@@ -85,12 +92,15 @@ def _lines_of(text: str) -> str:
 
 
 def _end_of(path: Path, limit: int) -> tuple[bytes, int]:
-    """The last bytes of a file, and its size."""
+    """The last bytes of a plain file, and its size."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return b"", 0
-    with os.fdopen(handle, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - limit))
-        return file.read(limit), size
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return b"", 0
+        return os.pread(handle, limit, max(0, found.st_size - limit)), found.st_size
+    finally:
+        os.close(handle)
