@@ -58,11 +58,12 @@ def test_a_secret_across_the_cut_of_an_end_does_not_show(guard: Guard, tmp_path:
     assert not any(TOKEN[start : start + 8] in cut.text for start in range(len(TOKEN) - 7))
 
 
-def test_what_is_replaced_does_not_let_half_a_secret_in(guard: Guard, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pad", [50, 150, 250])
+def test_what_is_replaced_does_not_let_half_a_secret_in(guard: Guard, tmp_path: Path, pad: int) -> None:
     """A text that shrinks would otherwise reach to where it was cut before it was searched."""
     key, log = TOKENS["Private Key"], tmp_path / "log"
     body = key.splitlines()[1:-1]
-    content = (f"{key}\n" * 200).encode()
+    content = (f"{key}\n" * 200 + "z" * pad).encode()
     log.write_bytes(content)
     for text in (guard.tail(log, 4000).text, guard.head(content, 4000).text):
         assert not any(line[8:40] in text for line in body)

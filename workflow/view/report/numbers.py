@@ -36,6 +36,11 @@ def usd(value: Any, estimated: Any = False) -> str:
     return f"{digits} USD{' (estimated)' if not is_unknown(estimated) and estimated else ''}"
 
 
+def known_usd(value: float, unknown: int) -> str:
+    """What is known of a cost of which some parts are unknown."""
+    return "nothing" if unknown and not value else usd(value)
+
+
 def share(value: Any) -> str:
     """A part of one as per cent."""
     return UNKNOWN if is_unknown(value) else f"{100 * float(value):.0f} %"
