@@ -57,9 +57,9 @@ def _given(marker: Path) -> approvals.Approval | None:
     return approvals.parse(content)
 
 
-def rounds(record: RunRecord) -> list[tuple[str, Mapping[str, Any]]]:
-    """(phase, round) of all feedback, phase by phase, oldest first."""
-    return [(name, entry) for name, phase in record.phases.items() for entry in phase.rounds]
+def rounds(record: RunRecord) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """(phase, number, round) of all feedback, phase by phase, oldest first."""
+    return [(name, number, entry) for name, phase in record.phases.items() for number, entry in enumerate(phase.rounds, 1)]
 
 
 def rollbacks(run_dir: Path) -> list[dict[str, Any]]:

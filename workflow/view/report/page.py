@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def environment(guard: Guard) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.globals.update(badges=badges, numbers=numbers)
+    made.filters["shell"] = shlex.join
     made.tests["unknown"] = is_unknown
     return made
 

@@ -20,6 +20,7 @@ from workflow.work import leaks
 from workflow.work.redaction import Values
 
 UNKNOWN = "unknown"
+SHORTEST_TOKEN = 16  # bytes; what is known by its shape alone is longer, but for credentials in an address
 MARGIN = leaks.KEY_BYTES  # a secret that begins before a cut may end so much behind it
 COLOURS = re.compile("\x1b\\[[0-9;:?]*[ -/]*[@-~]")
 
@@ -41,7 +42,10 @@ class Guard:
         self._short = lru_cache(maxsize=20_000)(self._clean)
 
     def _clean(self, text: str) -> str:
-        return visible(leaks.redact(text.encode("utf-8", "backslashreplace"), self.secret).decode("utf-8", "replace"))
+        content = text.encode("utf-8", "backslashreplace")
+        if len(content) >= SHORTEST_TOKEN or b":" in content or any(self.secret.matches(content)):
+            text = self._redacted(content)
+        return text if text.isprintable() else visible(text)
 
     def text(self, text: str) -> str:
         """A whole text: secrets replaced, control characters and those that turn the direction of writing made visible."""
