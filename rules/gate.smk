@@ -22,7 +22,12 @@ checkpoint request_review:
         bundle=f"{RUN_DIR}/bundles/{{phase}}.zip",
         manifest=f"{RUN_DIR}/{{phase}}/manifest.json",
         digest=f"{RUN_DIR}/{{phase}}/digest",
-        request=f"{RUN_DIR}/{{phase}}/REQUEST.md",
+        request=report(
+            f"{RUN_DIR}/{{phase}}/REQUEST.md",
+            caption="../workflow/report/captions/request.rst",
+            category="Requests",
+            labels={"phase": "{phase}", "file": "REQUEST.md"},
+        ),
     log:
         f"{RUN_DIR}/logs/{{phase}}.request_review.log",
     params:

@@ -15,7 +15,13 @@ rule validate_phase:
         merge=rules.merge_phase.output.merge,
         criteria=lambda wildcards: CALL.criteria(wildcards.phase),
     output:
-        validation=f"{RUN_DIR}/{{phase}}/validation.json",
+        validation=report(
+            f"{RUN_DIR}/{{phase}}/validation.json",
+            caption="../workflow/report/captions/validation.rst",
+            category="Proof",
+            subcategory="{phase}",
+            labels={"phase": "{phase}", "file": "validation.json"},
+        ),
     log:
         f"{RUN_DIR}/logs/{{phase}}.validate_phase.log",
     params:
@@ -31,7 +37,13 @@ rule score_hygiene:
         merge=rules.merge_phase.output.merge,
         criteria=lambda wildcards: CALL.criteria(wildcards.phase),
     output:
-        hygiene=f"{RUN_DIR}/{{phase}}/hygiene.json",
+        hygiene=report(
+            f"{RUN_DIR}/{{phase}}/hygiene.json",
+            caption="../workflow/report/captions/hygiene.rst",
+            category="Proof",
+            subcategory="{phase}",
+            labels={"phase": "{phase}", "file": "hygiene.json"},
+        ),
     log:
         f"{RUN_DIR}/logs/{{phase}}.score_hygiene.log",
     params:

@@ -45,6 +45,12 @@ rule logs:
         [],
 
 
+rule report:
+    """Write the report of the run, one page that loads nothing: runs/RUN/report.html."""
+    input:
+        [],
+
+
 rule doctor:
     """Say which runners and which sandbox work here, and what to install: --config format=table|json."""
     input:

@@ -19,7 +19,13 @@ for agent in PLAN.agents():
             base=f"{RUN_DIR}/{agent.phase}/base.json",
             parents=[f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json" for name in agent.needs],
         output:
-            outcome=f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
+            outcome=report(
+                f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
+                caption="../workflow/report/captions/outcome.rst",
+                category="Outcomes",
+                subcategory=agent.phase,
+                labels={"phase": agent.phase, "agent": agent.name},
+            ),
         log:
             f"{RUN_DIR}/logs/{agent.phase}.{agent.name}.log",
         retries: 1
@@ -44,7 +50,13 @@ rule merge_phase:
         outcomes=outcomes_of_phase,
         adoptions=lambda wildcards: CALL.adoptions(wildcards.phase),
     output:
-        merge=f"{RUN_DIR}/{{phase}}/merge.json",
+        merge=report(
+            f"{RUN_DIR}/{{phase}}/merge.json",
+            caption="../workflow/report/captions/merge.rst",
+            category="Proof",
+            subcategory="{phase}",
+            labels={"phase": "{phase}", "file": "merge.json"},
+        ),
     log:
         f"{RUN_DIR}/logs/{{phase}}.merge_phase.log",
     params:

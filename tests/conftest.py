@@ -23,6 +23,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+pytest_plugins = ["browsing"]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 INTAKE = {
     "project": {"name": "demo", "type": "other", "description": "A demonstration."},

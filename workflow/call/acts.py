@@ -184,6 +184,20 @@ def examine(call: Call) -> int:
     return doctor.show(call.settings["runners"], call.settings["sandbox"], _format(call))
 
 
+def report(call: Call) -> int:
+    """Write the report of the run, and say where it is."""
+    _require_run(call)
+    if call.line.dry_run:
+        print("report: a dry run writes nothing; leave out -n")
+        return 0
+    from workflow.call import reporting  # what makes pages and figures takes most of a second to load
+
+    path = reporting.write(call)
+    print(f"report:   {call.command.path(path)} ({path.stat().st_size:,} bytes)")
+    print(f"open:     {reporting.how_to_open(call, path)}")
+    return 0
+
+
 def _require_run(call: Call) -> None:
     if not (call.run_dir / "run.json").is_file():
         raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
@@ -227,6 +241,7 @@ ACTS = {
     "verify": Act(verify, ("format",)),
     "diff": Act(diff, ("phase", "against")),
     "logs": Act(log, ("agent", "follow")),
+    "report": Act(report, ()),
     "publish": Act(publish, ("remote", "branch", "phase", "patches"), decides=True),
     "doctor": Act(examine, ("format",)),
     "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),

@@ -1,0 +1,273 @@
+"""The page as a whole: the same run, the same bytes; the figures are those of `figures`; what is not known says so."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import chdir
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import ATTACK, Figures, plan_of, report_of, subject_of
+from planted import TOKENS
+
+from workflow import files
+from workflow.gate import rollback
+from workflow.plan.commandline import Command
+from workflow.view import figures as measured
+from workflow.view.report import page, room
+from workflow.view.report.texts import is_unknown
+
+PLAN = plan_of({"plan": {"writer": ()}})
+TWO = plan_of({"plan": {"writer": ()}, "build": {"maker": (), "tester": ("maker",)}})
+VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect", "line", "marker"}
+
+
+class Outline(HTMLParser):
+    """Elements that stay open, ids that stand twice, and headings in their order."""
+
+    def __init__(self, html: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[int] = []
+        self.wrong: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close it."""
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> at {self.getpos()}")
+
+
+def test_the_same_run_gives_the_same_bytes(run: Any) -> None:
+    run.shown()
+    first = report_of(run.folder, PLAN)
+    time.sleep(1.1)
+    assert report_of(run.folder, PLAN) == first
+    run.marker().touch()
+    assert report_of(run.folder, PLAN) != first
+
+
+def test_figures_on_the_page_are_those_that_figures_computes(crowd: tuple[Path, Any]) -> None:
+    subject = subject_of(*crowd)
+    wanted = measured.compute(subject.record, subject.figures().as_of)
+    shown = Figures(page.render(subject)).found
+    expected: dict[str, Any] = {f"run/{name}": value for name, value in wanted.run.items()}
+    for kind in ("phases", "agents"):
+        for row in getattr(wanted, kind).to_dict("records"):
+            place = f"{kind}/{row['phase']}" + (f"/{row['agent']}" if kind == "agents" else "")
+            expected |= {f"{place}/{name}": value for name, value in row.items()}
+    assert len(shown) > 5_000
+    for name, values in shown.items():
+        (value,) = values
+        assert value == ("" if is_unknown(expected[name]) else str(expected[name])), name
+
+
+def test_a_changed_outcome_changes_the_page(run: Any) -> None:
+    run.shown()
+    run.rewrite("plan/agents/writer/outcome.json", lambda outcome: outcome["usage"].update(cost_usd=1.25, input_tokens=4321))
+    html = report_of(run.folder, PLAN)
+    assert "1.25 USD" in html
+    assert "4,321" in html
+
+
+def test_what_was_not_measured_reads_unknown(run: Any) -> None:
+    run.shown()
+    html = report_of(run.folder, PLAN)
+    shown = Figures(html).found
+    assert shown["run/cost_usd"] == shown["agents/plan/writer/cost_usd"] == {""}
+    assert "0 USD" not in html
+    assert "Cleanliness was not measured" in html
+
+
+def test_elements_are_closed_ids_are_single_and_headings_have_no_holes(hostile_page: Path, waiting_page: Path) -> None:
+    for path in (hostile_page, waiting_page):
+        found = Outline(path.read_text(encoding="utf-8"))
+        assert found.wrong == []
+        assert found.open == []
+        assert len(found.ids) == len(set(found.ids))
+        assert found.headings[0] == 1
+        assert found.headings.count(1) == 1
+        assert all(later <= earlier + 1 for earlier, later in zip(found.headings, found.headings[1:], strict=False))
+
+
+def test_the_policy_names_the_script_and_the_style_by_hash_and_allows_nothing_else(waiting_page: Path) -> None:
+    html = waiting_page.read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.replace("&#39;", "'").split(";"))
+    for element, rule in (("script", "script-src"), ("style", "style-src")):
+        (text,) = re.findall(f"<{element}>(.*?)</{element}>", html, re.DOTALL)
+        assert rules.pop(rule) == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    assert rules.pop("img-src") == "data:"
+    assert set(rules.values()) == {"'none'"}
+    assert "default-src" in rules
+    assert not re.search(r"\s(style|on\w+)=", re.sub(r"<(script|style)>.*?</\1>", "", html, flags=re.DOTALL).replace("&", ""))
+
+
+def test_hostile_texts_stand_on_the_page_as_text(hostile_page: Path) -> None:
+    html = hostile_page.read_text(encoding="utf-8")
+    assert ATTACK not in html
+    assert html.count("&lt;img src=x onerror=window.pwned=1&gt;") > 10
+    assert html.count("<script") == 1
+    assert "\u202e" not in html
+    assert "\x1b" not in html
+
+
+def test_secrets_do_not_reach_the_page(run: Any) -> None:
+    token, key = TOKENS["GitHub Token"], "correct horse battery"
+    run.agent("writer", f"echo '{token} {key}' | tee plan.md notes.py '{token}.txt'; echo '{token} {key}'; exit 3")
+    run.merge("writer")
+    run.validate(("plan.md",), checks=({"name": "c", "command": ["echo", token], "purpose": key, "timeout_s": 20, "environment": "none"},))
+    run.show("writer")
+    run.rewrite("plan/agents/writer/outcome.json", lambda outcome: outcome["errors"].append(f"{key} {token}"))
+    html = report_of(run.folder, PLAN, secret={"KEY": key}, description=key)
+    assert token not in html
+    assert key not in html
+    assert html.count("[redacted: ") >= 4
+
+
+def test_a_run_that_has_just_begun_has_a_page(run: Any) -> None:
+    html = report_of(run.folder, TWO)
+    assert "No agent has worked yet." in html
+    assert "Nothing was packed yet." in html
+    assert "No phase has asked for a review yet." in html
+
+
+@pytest.fixture
+def whole(run: Any) -> Iterator[Any]:
+    """A run that waits in its second phase."""
+    run.shown()
+    run.marker().touch()
+    run.phase("build", ("plan",))
+    run.agent("maker", "echo x > x.py", "build")
+    run.agent("tester", "echo y > y.py", "build")
+    run.merge("maker", "tester", phase="build")
+    run.validate(("x.py",), phase="build")
+    run.show("maker", "tester", phase="build", after=("plan",))
+    return run
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "digest",
+        "manifest.json",
+        "validation.json",
+        "hygiene.json",
+        "merge.json",
+        "agents/maker/outcome.json",
+        "REQUEST.md",
+        "criteria.json",
+    ],
+)
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "null"])
+def test_a_lost_or_damaged_file_is_not_the_end_of_the_page(whole: Any, name: str, content: str | None) -> None:
+    path = whole.folder / "build" / name
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+    html = report_of(whole.folder, TWO)
+    assert "<h1>demo</h1>" in html
+    assert "unknown" in html
+
+
+def test_lost_attempts_bundles_and_repository_are_not_the_end_of_the_page(whole: Any) -> None:
+    shutil.rmtree(whole.folder / "project.git")
+    shutil.rmtree(whole.folder / "bundles")
+    shutil.rmtree(whole.folder / "build/agents/maker/attempts")
+    html = report_of(whole.folder, TWO)
+    assert "the change cannot be read" in html
+    assert "does not verify" in html
+
+
+def test_rollbacks_and_feedback_are_told(whole: Any) -> None:
+    advisory = rollback.apply(whole.folder, "plan", ["build"], Command(("snakemake",)))
+    html = report_of(whole.folder, TWO)
+    assert advisory.name in html
+    assert "put away" in html
+    rollback.restore(whole.folder, advisory)
+    html = report_of(whole.folder, TWO)
+    assert "There was none." in html or "restored" in html
+
+
+def test_a_thousand_outcomes_fit_and_take_seconds(crowd: tuple[Path, Any]) -> None:
+    began = time.process_time()
+    html = report_of(*crowd)
+    took = time.process_time() - began
+    assert len(html.encode()) < 10_000_000
+    assert took < 20, f"{took:.1f} s of processor time"
+    assert len(re.findall(r'<tr><th scope="row"><a href="#agent-', html)) > 500
+
+
+def test_room_is_shared_and_never_exceeded() -> None:
+    space = room.Room(100, 2)
+    space.next_phase()
+    assert not space.take(51)
+    assert space.take(20)
+    space.next_phase()
+    assert space.share == 80
+    assert space.take(80)
+    assert space.left == 0
+    assert not space.take(1)
+    assert sum(room.KINDS.values()) < 8_000_000
+
+
+def test_large_contents_do_not_make_a_large_page(run: Any) -> None:
+    """Much of everything that is cut: logs, changes, text, tables, pictures."""
+    script = """
+    for n in $(seq 60); do seq 20000 > "text$n.txt"; seq -s, 3000 | tr , '\\n' > "table$n.csv"; done
+    for n in $(seq 12); do { printf '\\211PNG\\r\\n\\032\\n'; head -c 400000 /dev/urandom; } > "p$n.png"; done
+    seq 300000
+    """
+    run.agent("writer", script)
+    run.merge("writer")
+    run.validate(("*.txt",))
+    run.show("writer")
+    html = report_of(run.folder, PLAN)
+    assert len(html.encode()) < 10_000_000
+    assert "there is no room left for it on this page" in html
+    assert "is not on this page" in html or "are not on this page" in html
+    assert "before it are in" in html
+
+
+def test_write_is_atomic_and_beside_the_other_files(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.shown()
+    path = page.write(subject_of(run.folder, PLAN))
+    assert path == run.folder / "report.html"
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError("no")
+
+    run.rewrite("run.json", lambda record: record.update(started_by="another"))
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no"):
+        page.write(subject_of(run.folder, PLAN))
+    assert path.read_bytes() == before
+    assert not list(run.folder.glob(".tmp-*"))
+
+
+def test_no_machine_path_gets_onto_the_page(run: Any, tmp_path: Path) -> None:
+    run.shown()
+    with chdir(tmp_path):
+        assert str(tmp_path) not in report_of(run.folder, PLAN)
+    assert files.read_json(run.folder / "run.json")

@@ -1,0 +1,85 @@
+"""The page: the report of a run as one HTML file that loads nothing and runs one script, its own.
+
+What a browser may do is said by its Content-Security-Policy: no connection, no frame, no form; style and script by hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from workflow import files
+from workflow.view.report import badges, decisions, drawing, numbers, timeline
+from workflow.view.report.subject import Subject, budget_rows, headline, views
+from workflow.view.report.texts import Guard, is_unknown
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "report"
+NAME = "report.html"
+POLICY = (
+    "default-src 'none'; img-src data:; style-src {style}; script-src {script}; connect-src 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+def write(subject: Subject) -> Path:
+    """Write the report of a run and return its path. The same run gives the same bytes."""
+    path = subject.record.run_dir / NAME
+    files.write_text(path, render(subject))
+    return path
+
+
+def render(subject: Subject) -> str:
+    """The report of a run as HTML."""
+    record, figures = subject.record, subject.figures()
+    state = badges.of(record.state.state)
+    phases = views(subject, figures)
+    values: dict[str, Any] = {
+        **_own("report.css", "style"),
+        **_own("report.js", "script"),
+        "run": record.run,
+        "run_dir": record.run_dir.as_posix(),
+        "description": subject.description,
+        "state": state,
+        "headline": headline(record, state),
+        "started_by": record.begun.get("started_by"),
+        "as_of": figures.as_of,
+        "going_on": bool(figures.gates["ended_at"].isna().any()),
+        "total": figures.run,
+        "phases": phases,
+        "timeline": timeline.draw(figures, record.phases),
+        "drawing": drawing.draw(record.phases),
+        "budgets": budget_rows(subject),
+        "approvals": decisions.rows(record, subject.verified),
+        "rounds": decisions.rounds(record),
+        "rollbacks": decisions.rollbacks(record.run_dir),
+    }
+    values["policy"] = POLICY.format(style=values["style_source"], script=values["script_source"])
+    return environment(subject.guard).get_template("page.html.j2").render(values)
+
+
+def environment(guard: Guard) -> jinja2.Environment:
+    """The environment of the page: everything is escaped, and every text passes the guard first."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=guard.shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(badges=badges, numbers=numbers)
+    made.filters["shell"] = shlex.join
+    made.tests["unknown"] = is_unknown
+    return made
+
+
+def _own(name: str, kind: str) -> dict[str, Any]:
+    """One of our own files for the page, and the source expression that lets it through the policy."""
+    text = (TEMPLATES / name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {kind: Markup(text), f"{kind}_source": Markup(f"'sha256-{digest}'")}  # noqa: S704 - written by us
