@@ -11,7 +11,7 @@ import pytest
 
 from workflow.gate import history
 from workflow.plan.phases import Agent, Phase
-from workflow.view import figures, intervals, overview
+from workflow.view import figures, intervals, measuring, metrics, overview
 from workflow.view.records import PhaseRecord, RunRecord
 from workflow.view.state import PhaseState, RunState
 
@@ -152,8 +152,11 @@ def test_cleanliness_is_that_of_the_newest_phase_that_was_scored() -> None:
     known = phase("plan", {}, {"a": ()}, hygiene={"score": 91, "grade": "A"})
     later = phase("build", {}, {"b": ()}, ("plan",))
     assert figures.compute(run(known, later)).run["score"] == 91
-    unknown = phase("build", {}, {"b": ()}, ("plan",), hygiene={"score": None, "grade": None})
-    assert figures.compute(run(known, unknown)).run["score"] is None
+    unknown = phase("build", {}, {"b": ()}, ("plan",), hygiene={"score": None, "grade": "unknown", "unknown": ["vulture"]})
+    found = figures.compute(run(known, unknown))
+    assert (found.run["score"], found.run["unmeasured"]) == (None, "vulture")
+    rows = metrics.records(found.phases)
+    assert [measuring.cleanliness(row) for row in rows] == ["91 (A)", "unknown (vulture)"]
 
 
 @pytest.mark.parametrize("made", [plan_and_build, lambda: run(phase("plan", {"a": outcome((0, 2), cost=None)}, {"a": (), "b": ()}))])

@@ -141,7 +141,7 @@ ROWS = {"agents": _agent_rows, "attempts": _attempt_rows, "checks": _check_rows,
 def _phase_row(phase: PhaseRecord, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     name = phase.plan.name
     mine = {kind: frame[frame["phase"] == name] for kind, frame in found.items()}
-    agents, validation, hygiene = mine["agents"], phase.validation or {}, phase.hygiene or {}
+    agents, validation = mine["agents"], phase.validation or {}
     ended = agents["status"].value_counts()
     succeeded, pending, skipped = (int(ended.get(word, 0)) for word in (outcomes.SUCCEEDED, PENDING, "skipped"))
     checks_s = _sum(mine["checks"]["duration_s"])
@@ -163,8 +163,7 @@ def _phase_row(phase: PhaseRecord, found: Mapping[str, pd.DataFrame]) -> dict[st
         "checks": len(mine["checks"]) if validation else None,
         "checks_passed": int((mine["checks"]["status"] == "pass").sum()) if validation else None,
         "artifacts": (phase.state.manifest or {}).get("artifact_count"),
-        "score": hygiene.get("score"),
-        "grade": hygiene.get("grade"),
+        **_score(phase.hygiene),
         **_usage(agents),
     }
 
@@ -205,15 +204,16 @@ def _totals(record: RunRecord, found: Mapping[str, pd.DataFrame], phases: pd.Dat
         "critical_s": critical_s,
         "critical_path": path,
         **{name: int(phases[name].sum()) for name in ("agents", "succeeded", "failed", "skipped", "pending", "attempts")},
-        **_score(record),
+        **_score(next((phase.hygiene for phase in list(record.phases.values())[::-1] if phase.hygiene), None)),
         **_usage(found["agents"]),
     }
 
 
-def _score(record: RunRecord) -> dict[str, Any]:
-    """Cleanliness of the newest phase that was scored."""
-    scored = [phase.hygiene for phase in record.phases.values() if phase.hygiene]
-    return {"score": scored[-1].get("score"), "grade": scored[-1].get("grade")} if scored else {"score": None, "grade": None}
+def _score(hygiene: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Cleanliness, and the scanners without which it is unknown; all unknown where there is no record."""
+    found = hygiene or {}
+    score = found.get("score")
+    return {"score": score, "grade": None if score is None else found["grade"], "unmeasured": ", ".join(found.get("unknown", [])) or None}
 
 
 def _critical(record: RunRecord, agents: pd.DataFrame) -> tuple[list[str], float | None]:

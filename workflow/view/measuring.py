@@ -69,8 +69,10 @@ def _agent(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def cleanliness(row: dict[str, Any]) -> str:
-    """Score and grade; unknown where it was not measured."""
-    return "unknown" if row["score"] is None else f"{row['score']} ({row['grade']})"
+    """Score and grade; unknown where it was not measured, with the scanners that did not."""
+    if row["score"] is None:
+        return f"unknown ({row['unmeasured']})" if row["unmeasured"] else "unknown"
+    return f"{row['score']} ({row['grade']})"
 
 
 def _lines(run: Any) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from workflow.errors import RunError
 from workflow.gate import feedback, history
 from workflow.plan.phases import Phase, Plan
 from workflow.proof import validation as validations
+from workflow.proof.hygiene import record as hygienes
 from workflow.view.state import PhaseState, RunState
 
 Json = Mapping[str, Any]
@@ -60,7 +61,7 @@ def _phase(run_dir: Path, phase: Phase, state: PhaseState) -> PhaseRecord:
     found = {agent.name: _object(folder / "agents" / agent.name / "outcome.json") for agent in phase.agents}
     outcomes = {name: outcome for name, outcome in found.items() if outcome is not None}
     gate, rounds = history.read(run_dir, phase.name), feedback.rounds(run_dir, phase.name)
-    merge, hygiene = _object(folder / "merge.json"), _object(folder / "hygiene.json")
+    merge, hygiene = _object(folder / "merge.json"), dict(hygienes.scored(run_dir, [phase.name])).get(phase.name)
     return PhaseRecord(phase, state, outcomes, merge, _validation(run_dir, phase.name), hygiene, gate, rounds)
 
 
