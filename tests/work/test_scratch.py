@@ -42,3 +42,11 @@ def test_what_a_killed_process_leaves_is_swept_and_nothing_else(place: Path) -> 
     scratch.sweep()
     assert sorted(path.name for path in place.iterdir()) == ["other", "phasegate-of-a-person"]
     assert list((place / "phasegate-of-a-person").iterdir()) == []
+
+
+def test_one_for_the_whole_process_ends_with_it(place: Path) -> None:
+    code = f"import sys, tempfile; sys.path.insert(0, {str(ROOT)!r}); tempfile.tempdir = {str(place)!r}; "
+    code += "from workflow.work import scratch; room = scratch.until_the_end('test'); assert room.is_dir(); print(room)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith(str(place / "phasegate-test-"))
+    assert list(place.iterdir()) == []

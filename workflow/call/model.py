@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import shutil
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
 from workflow.view import state, terminal
-from workflow.work import adoptions
+from workflow.work import adoptions, scratch
 
 
 @dataclass
@@ -98,8 +95,7 @@ class Call:
             self._write(path, value)
         elif not path.is_file() or path.read_text(encoding="utf-8") != files.pretty_json(value):
             if self.shadow is None:
-                self.shadow = Path(tempfile.mkdtemp(prefix="phasegate-dry-run-"))
-                atexit.register(shutil.rmtree, self.shadow, ignore_errors=True)
+                self.shadow = scratch.until_the_end("dry-run")
             files.write_json(self.shadow / path, value)
             return str(self.shadow / path)
         return str(path)

@@ -6,6 +6,7 @@ free is a leftover.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -30,6 +31,13 @@ def folder(kind: str) -> Iterator[Path]:
             yield made / "room"
     finally:
         trees.remove(made)
+
+
+def until_the_end(kind: str) -> Path:
+    """Such a folder that is there until this process ends."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(folder(kind))
 
 
 def sweep() -> None:
