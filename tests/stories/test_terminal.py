@@ -43,7 +43,7 @@ class Watched:
         self.screen = pyte.HistoryScreen(columns, 40, history=1000)
         self.stream, self.raw, self.seen = pyte.Stream(self.screen), "", []
         command = ["-s", str(ROOT / "Snakefile"), "--cores", "3", *words]
-        variables = {"TERM": "xterm-256color", **desk.environment(), **env}
+        variables = {**desk.environment(), "TERM": "xterm-256color", "COLUMNS": "33", **env}
         child = pexpect.spawn(
             str(SNAKEMAKE), command, cwd=str(desk.path), env=variables, dimensions=(40, columns), encoding="utf-8", timeout=120
         )
@@ -60,8 +60,8 @@ class Watched:
 
     @property
     def last(self) -> str:
-        """All that stands on the screen at the end, wrapped lines joined."""
-        return "".join(self.screen.display)
+        """All that stands on the screen at the end, as one line."""
+        return " ".join(" ".join(self.screen.display).split())
 
     def boards(self) -> list[str]:
         """The states of the screen in which the board stood."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +112,9 @@ def test_a_table_fits_the_terminal(columns: int) -> None:
 
 def on_a_terminal(code: str, columns: int) -> bytes:
     ours, theirs = pty.openpty()
-    env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "xterm"}
-    subprocess.run([sys.executable, "-c", code], stdout=theirs, env=env, check=True)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "33", "NO_COLOR": "1", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, env=env, check=True)
     os.close(theirs)
     shown = b""
     try:

@@ -35,6 +35,6 @@ def _draw(workflow: Any, call: Call) -> None:
     from workflow.view.screen import Screen
 
     screen = Screen(workflow.output_settings, None)
-    logger.addHandler(screen)
-    screen.show(call.run_dir, call.plan, len(workflow.dag))
-    terminal.CALM.draws = screen.say
+    if screen.show(call.run_dir, call.plan, len(workflow.dag)):
+        logger.addHandler(screen)
+        terminal.CALM.draws = screen.say

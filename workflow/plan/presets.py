@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from workflow.plan import documents
 
 PATH = Path(__file__).with_name("presets.yaml")
 EMBEDDED = "scaffold"
@@ -26,7 +26,7 @@ class About:
 
 @functools.cache
 def _read() -> dict[str, Any]:
-    return yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    return documents.read_own(PATH)
 
 
 def names() -> list[str]:

@@ -22,7 +22,7 @@ from workflow.plan.phases import Agent, Phase, Plan
 from workflow.view import tables
 from workflow.work import journal, outcomes, spending
 
-SPARE_LINES = 6  # of the terminal's height that stay free for what was said before
+SPARE_LINES = 7  # of the terminal's height that stay free for what was said before
 STEPS = {
     "start_phase": "begins", "merge_phase": "is merged", "validate_phase": "is checked", "score_hygiene": "is scored",
     "request_review": "is packed for review",
@@ -47,6 +47,7 @@ class Board:
         lines = list(self._lines(options.max_width))
         hidden = len(lines) - room
         shown = lines if hidden <= 0 else [*lines[: room - 1], Text(f"  ... and {hidden + 1} lines more", style="dim")]
+        yield ""
         yield self._head(options.max_width)
         for line in shown:
             line.truncate(options.max_width, overflow="ellipsis")
@@ -54,7 +55,9 @@ class Board:
 
     def _head(self, width: int) -> Table:
         head = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(1, self.total), completed=self.done, width=max(6, min(30, width - 50)))
+        bar = ProgressBar(
+            total=max(1, self.total), completed=self.done, width=max(6, min(30, width - 50)), complete_style="cyan", finished_style="green"
+        )
         words = [Text(f"{self.done} of {self.total} jobs"), Text(tables.seconds(time.monotonic() - self.begun)), Text(self._cost())]
         parts: list[Text | ProgressBar] = [Text(self.run_dir.name, style="bold"), bar, *words]
         while len(parts) > 2 and sum(len(part.plain) if isinstance(part, Text) else bar.width or 0 for part in parts) + len(parts) > width:
@@ -77,15 +80,15 @@ class Board:
             found = {agent.name: self._outcome(agent) for agent in phase.agents}
             at_work = [(agent, begun) for agent in phase.agents if not found[agent.name] and (begun := self._begun(agent))]
             if steps or at_work or any(name == phase.name for _, name in self.jobs.values()):
-                yield self._phase_line(phase, found, len(at_work), self._paused(phase, found), steps)
+                yield self._phase_line(phase, found, self._running(phase, found), self._paused(phase, found), steps)
                 yield from (self._agent_line(agent, begun) for agent, begun in at_work)
 
     @staticmethod
-    def _phase_line(phase: Phase, found: dict[str, Any], at_work: int, paused: int, steps: list[str]) -> Text:
+    def _phase_line(phase: Phase, found: dict[str, Any], running: int, paused: int, steps: list[str]) -> Text:
         ended = [outcome["status"] for outcome in found.values() if outcome]
         done, skipped = ended.count(outcomes.SUCCEEDED), ended.count("skipped")
-        failed, waiting = len(ended) - done - skipped, len(found) - len(ended) - at_work - paused
-        counts = {"failed": failed, "skipped": skipped, "at work": at_work, "backing off": paused, "waiting": waiting}
+        failed, waiting = len(ended) - done - skipped, len(found) - len(ended) - running
+        counts = {"failed": failed, "skipped": skipped, "at work": running - paused, "backing off": paused, "waiting": waiting}
         words = [f"{done} of {len(found)} done", *(f"{count} {word}" for word, count in counts.items() if count)]
         line = Text(f"  {phase.name}: ", style="bold") + Text(", ".join(words), style="red" if failed else "")
         return line + Text(f"; {' and '.join(steps)}" if steps else "", style="cyan")
@@ -108,12 +111,17 @@ class Board:
         tries = journal.attempts(self.run_dir / agent.phase / "agents" / agent.name)
         return tries[-1].begin if tries and tries[-1].exit is None else None
 
+    def _running(self, phase: Phase, found: dict[str, Any]) -> int:
+        """How many agents without an outcome have a job that runs."""
+        rules = {rule for rule, _ in self.jobs.values()}
+        return sum(agent.rule in rules for agent in phase.agents if not found[agent.name])
+
     def _paused(self, phase: Phase, found: dict[str, Any]) -> int:
-        """How many agents have ended an attempt and wait before their next one."""
-        running = {rule for rule, _ in self.jobs.values()}
-        left = [agent for agent in phase.agents if not found[agent.name] and agent.rule in running]
+        """How many of them have ended an attempt and wait before their next one."""
+        rules = {rule for rule, _ in self.jobs.values()}
+        left = [agent for agent in phase.agents if not found[agent.name] and agent.rule in rules]
         tries = [journal.attempts(self.run_dir / phase.name / "agents" / agent.name) for agent in left]
-        return sum(bool(made) and made[-1].exit is not None for made in tries)
+        return sum(bool(made) and not made[-1].concluded and (made[-1].result or {}).get("retryable", False) for made in tries)
 
     def _read(self, path: Path) -> Any:
         """The JSON in a file, read again where its time has changed."""

@@ -25,7 +25,8 @@ def lines(run_dir: Path, waiting: Sequence[Agent]) -> list[str]:
     price = f"{spending.amount(sum(costs))} USD" if costs else "an unknown cost"
     missing = [f"{len(waiting) - len(told)} of them never worked before"] if len(told) < len(waiting) else []
     missing += [f"the cost of {len(told) - len(costs)} is unknown"] if costs and len(costs) < len(told) else []
-    source = f"from {sum(found['attempts'] for found in told)} earlier attempts"
+    tries = sum(found["attempts"] for found in told)
+    source = f"from {tries} earlier attempt{'' if tries == 1 else 's'}"
     count = "1 agent" if len(waiting) == 1 else f"{len(waiting)} agents"
     return [f"estimate: {count} would work, about {seconds:.0f} s and {price} ({'; '.join([source, *missing])})"]
 

@@ -26,10 +26,10 @@ from workflow.markup import plain
 from workflow.plan.phases import Plan
 from workflow.view import tables
 from workflow.view.board import Board
-from workflow.work.saying import ADDRESS, LONGEST
+from workflow.work.saying import ADDRESS, LONGEST, send
 
 SOCKET = Path("runs", ".voice")
-PER_SECOND = 2
+PAUSE_S, PATIENCE_S = 0.5, 5.0
 
 
 class Screen(LogHandlerBase):
@@ -38,6 +38,8 @@ class Screen(LogHandlerBase):
     def __post_init__(self) -> None:
         """Nothing is shown before `open`."""
         self.live: Live | None = None
+        self.drawing: threading.Thread | None = None
+        self.ending = False
         self.board: Board | None = None
 
     @property
@@ -80,40 +82,56 @@ class Screen(LogHandlerBase):
         elif event == LogEvent.PROGRESS:
             board.done, board.total = said["done"], said["total"]
 
-    def show(self, run_dir: Path, plan: Plan, total: int) -> None:
-        """Begin to draw, and listen to what jobs say."""
-        self.board = Board(run_dir, plan, total=total)
-        listener = _listen()
-        goal = tables.console(sys.stderr)
-        self.live = Live(
-            self.board, console=goal, refresh_per_second=PER_SECOND, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
-        self.live.start()
-        goal.show_cursor(True)  # a hidden one would stay hidden after a kill
-        atexit.register(self.hide)
-        if listener:
-            os.environ[ADDRESS] = str(SOCKET)
-            threading.Thread(target=self._hear, args=(listener,), daemon=True).start()
+    def show(self, run_dir: Path, plan: Plan, total: int) -> bool:
+        """Begin to draw, and listen to what is said; False where nobody can listen here.
 
-    def _hear(self, listener: socket.socket) -> None:
+        One thread draws everything, since two that draw at once wipe out each other's lines.
+        """
+        listener = _listen()
+        if listener is None:
+            return False
+        self.board, goal = Board(run_dir, plan, total=total), tables.console(sys.stderr)
+        self.live = Live(self.board, console=goal, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self.live.start(refresh=True)
+        goal.show_cursor(True)  # a hidden one would stay hidden after a kill
+        self.drawing = threading.Thread(target=self._draw, args=(self.live, listener), daemon=True)
+        self.drawing.start()
+        os.environ[ADDRESS] = str(SOCKET)
+        atexit.register(self.hide)
+        return True
+
+    def _draw(self, live: Live, listener: socket.socket) -> None:
+        """Show what is said, and the board again and again, until the end; then what was said before it."""
+        listener.settimeout(PAUSE_S)
         with contextlib.suppress(OSError):
             while True:
-                self.say(listener.recv(LONGEST).decode("utf-8", "replace"))
+                try:
+                    said = listener.recv(LONGEST).decode("utf-8", "replace")
+                except TimeoutError:
+                    live.refresh()
+                    continue
+                except BlockingIOError:
+                    return
+                for line in map(plain, said.splitlines()):
+                    live.console.print(Text(line, overflow="fold"))
+                if self.ending:
+                    listener.setblocking(False)
 
     def say(self, text: str) -> None:
         """Lines that stay."""
-        for line in map(plain, text.splitlines()):
+        if self.ending or not send(text, str(SOCKET)):
             with contextlib.suppress(OSError):
-                if self.live and self.live.is_started:
-                    self.live.console.print(Text(line), soft_wrap=True)
-                else:
-                    print(line, file=sys.stderr)
+                print("\n".join(map(plain, text.splitlines())), file=sys.stderr)
 
     def hide(self) -> None:
         """Take the board away; what was said stays."""
-        if self.live:
-            with contextlib.suppress(OSError):
-                self.live.stop()
+        if self.live is None or self.drawing is None:
+            return
+        self.ending = True
+        send("", str(SOCKET))  # wakes it up
+        self.drawing.join(PATIENCE_S)
+        with contextlib.suppress(OSError):
+            self.live.stop()
         self.live = None
         SOCKET.unlink(missing_ok=True)
 

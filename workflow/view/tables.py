@@ -37,9 +37,12 @@ NUMBERS = "0123456789"
 def console(stream: IO[str] | None = None) -> Console:
     """A console on a stream (standard output): as wide as the terminal, unlimited where it is none, plain where NO_COLOR is set."""
     goal = stream or sys.stdout
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # the terminal knows better
     styled = goal.isatty() and "NO_COLOR" not in os.environ
     width = None if goal.isatty() else UNLIMITED
-    return Console(file=goal, width=width, color_system="auto" if styled else None, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=goal, width=width, color_system="auto" if styled else None, highlight=False, markup=False, emoji=False, _environ=env
+    )
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: str, spare: Sequence[str] = (), title: str = "") -> None:

@@ -19,19 +19,19 @@ PATIENCE_S = 1.0
 def say(text: str) -> None:
     """One line, with the time of day before it."""
     line = f"{time.strftime('%H:%M:%S')} {text}"
-    if not _heard(line):
+    if not send(line, os.environ.get(ADDRESS)):
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"{line}\n", end="", flush=True)
 
 
-def _heard(line: str) -> bool:
-    address = os.environ.get(ADDRESS)
+def send(text: str, address: str | None) -> bool:
+    """Text to whoever listens at an address; whether anybody does."""
     if not address:
         return False
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as voice:
             voice.settimeout(PATIENCE_S)
-            voice.sendto(line.encode("utf-8", "backslashreplace")[:LONGEST], address)
+            voice.sendto(text.encode("utf-8", "backslashreplace")[:LONGEST], address)
     except OSError:
         return False
     return True

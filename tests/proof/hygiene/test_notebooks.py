@@ -40,8 +40,8 @@ def test_notebook_that_keeps_outputs_is_found_with_the_line_of_the_first(run: Ru
         (b"\xff\xfe{}", "cannot be read as a notebook (UnicodeDecodeError)"),
         ("[" * 200_000, "is nested too deeply to be read as a notebook"),
         (
-            '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": "odd"}]}',
-            "cannot be read as a notebook (ValidationError)",
+            notebook([{"output_type": "odd"}]),
+            "cannot be read as a notebook (NotebookValidationError)",
         ),
     ],
     ids=["empty", "broken", "binary", "deep", "invalid"],

@@ -71,7 +71,14 @@ def test_ignore_file_of_the_user_says_nothing_about_the_project(run: Run, tmp_pa
 
 
 def test_empty_file_is_found_unless_it_is_a_marker(run: Run) -> None:
-    content = {"src/a/__init__.py": "", "src/a/py.typed": "", "logs/.gitkeep": "", "docs/plan.md": "", "README.md": "plan.md"}
+    content = {
+        "src/a/__init__.py": "",
+        "src/a/py.typed": "",
+        "logs/.gitkeep": "",
+        "docs/plan.md": "",
+        "README.md": "plan.md",
+        "tests/e.out": "",
+    }
     assert orphans(run.scored(content)) == [("docs/plan.md", "is empty")]
 
 
@@ -112,6 +119,11 @@ def test_stem_counts_for_source_code_only(run: Run) -> None:
     assert paths(run.scored({"README.md": "our helper knows prices", "helper.py": "x = 1", "prices.csv": "a,b"})) == ["prices.csv"]
 
 
+def test_template_is_named_by_what_it_makes(run: Run) -> None:
+    record = run.scored({"README.md": "It writes plan.md.", "parts/plan.md.j2": "x", "parts/prose.md.j2": "x"})
+    assert paths(record) == ["parts/prose.md.j2"]
+
+
 def test_what_a_leftover_or_a_binary_file_says_makes_nothing_needed(run: Run) -> None:
     record = run.scored({"README.md": "x", "a.txt.bak": "wanted.txt", "b.bin": b"\0wanted.txt", "wanted.txt": "x"})
     assert paths(record) == ["a.txt.bak", "b.bin", "wanted.txt"]
@@ -127,6 +139,7 @@ def test_artifact_patterns_of_this_phase_and_of_those_before_make_a_file_needed(
 @pytest.mark.parametrize(
     "path",
     [
+        "templates/README.md.j2",
         "README.de.md", "LICENSE", "LICENSE-2.0.txt", "CHANGELOG.md", "VERSION", "pyproject.toml", "requirements-dev.txt", "Dockerfile",
         ".github/workflows/ci.yml", ".editorconfig", "tests/data/prices.csv", "src/test_prices.py", "web/vite.config.ts", "Makefile",
         "go.mod", "cmd/tool/run.go", "docs/index.md", "docs/conf.py", "db/migrations/0001_first.py", "package-lock.json", "Cargo.lock",

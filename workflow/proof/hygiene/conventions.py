@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 CACHES = {
     "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs", ".venv", "venv", "htmlcov",
@@ -45,6 +46,7 @@ SOURCE = {
     ".scala", ".c", ".cc", ".cpp", ".h", ".hpp", ".m", ".php", ".pl", ".lua", ".ex", ".exs", ".hs", ".jl", ".r", ".sh", ".smk", ".css",
     ".scss", ".sass", ".less", ".rst", ".dart", ".zig",
 }  # fmt: skip
+TEMPLATES = {"j2", "jinja", "jinja2", "tmpl", "tpl", "template", "in", "erb", "ejs", "mustache", "hbs"}
 PROSE = {".md", ".rst", ".txt", ".adoc"}
 
 
@@ -61,14 +63,24 @@ def leftover(name: str) -> str:
     return "" if match is None else next(left for left, pattern in LEFTOVERS.items() if re.fullmatch(pattern, name, re.DOTALL))
 
 
-def may_be_empty(name: str) -> bool:
-    """Whether a file of this name says all that it has to say by being there."""
-    return bool(MARKERS.fullmatch(name))
+def may_be_empty(path: str) -> bool:
+    """Whether this file says all that it has to say by being there; so do the fixtures of tests."""
+    *folders, name = path.split("/")
+    return bool(MARKERS.fullmatch(name)) or _is_found_folder(folders)
+
+
+def made_name(name: str) -> str:
+    """The name of the file that a template of this name makes; the name itself where it is no template."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and stem and ending.lower() in TEMPLATES else name
+
+
+def _is_found_folder(folders: Sequence[str]) -> bool:
+    return any(part.lower() in FOUND_FOLDERS for part in folders)
 
 
 def is_found(path: str) -> bool:
     """Whether a tool or a reader finds this file without being told: by its name, or by the folder it lies in."""
     *folders, name = path.split("/")
-    if any(part.startswith(".") or part.lower() in FOUND_FOLDERS for part in (*folders, name[:1])):
-        return True
-    return bool(BY_TOOLS.fullmatch(name))
+    hidden = any(part.startswith(".") for part in (*folders, name))
+    return hidden or _is_found_folder(folders) or bool(BY_TOOLS.fullmatch(made_name(name)))

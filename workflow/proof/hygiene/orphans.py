@@ -26,7 +26,7 @@ COLLECTION = 5  # files of one kind in a folder, from which on the folder's name
 
 def names(files: Sequence[File]) -> set[str]:
     """What the texts of the tree are searched for, so that `judge` can tell which files nothing names."""
-    found = {name for item in _in_question(files) for name in (item.name, _stem(item))}
+    found = {name for item in _in_question(files) for name in _names_of(item)}
     return found | {folder.rpartition("/")[2] for folder, _ in _collections(files)}
 
 
@@ -40,7 +40,7 @@ def judge(repo: Path, tree: str, files: Sequence[File], mentions: Mentions, patt
     told |= {item.path for item in found}
     rest = [item for item in files if item.is_plain and item.path not in told and not conventions.cache_folder(item.path)]
     found += [
-        Finding(item.path, None, "is empty", NOT_NEEDED) for item in rest if item.size == 0 and not conventions.may_be_empty(item.name)
+        Finding(item.path, None, "is empty", NOT_NEEDED) for item in rest if item.size == 0 and not conventions.may_be_empty(item.path)
     ]
     found += _unnamed([item for item in rest if item.size], files, mentions, patterns)
     return Result(ORPHANS, MEASURED, in_order(found), scanner="git")
@@ -88,7 +88,7 @@ def _unnamed(rest: Sequence[File], files: Sequence[File], mentions: Mentions, pa
     many = _collections(files)
     for item in _in_question(rest):
         folder = item.folder.rpartition("/")[2]
-        wanted = mentions.named(item.name, item.path) or (item.suffix in conventions.SOURCE and mentions.named(_stem(item), item.path))
+        wanted = any(mentions.named(name, item.path) for name in _names_of(item))
         wanted = wanted or ((item.folder, item.suffix) in many and mentions.named(folder))
         if not wanted and not (patterns and globs.matches(item.path, patterns)):
             yield Finding(item.path, None, "is named by no other file, no convention and no artifact pattern", NOT_NEEDED)
@@ -101,8 +101,10 @@ def _collections(files: Iterable[File]) -> set[tuple[str, str]]:
     return {place for place, count in counted.items() if count >= COLLECTION}
 
 
-def _stem(item: File) -> str:
-    return item.name[: len(item.name) - len(item.suffix)]
+def _names_of(item: File) -> list[str]:
+    """The names under which a text may mean a file: its own, for source code the stem, for a template what it makes."""
+    stem = [item.name[: len(item.name) - len(item.suffix)]] if item.suffix in conventions.SOURCE else []
+    return [item.name, *stem, conventions.made_name(item.name)]
 
 
 def is_leftover(item: File) -> bool:

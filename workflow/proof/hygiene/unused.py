@@ -19,6 +19,7 @@ from workflow.proof.hygiene import scanners
 COUNTED = {"class", "function", "import", "method", "property", "unreachable_code"}
 CALLED = [
     "pytest_*", "visit_*", "depart_*", "do_*", "handle_*", "on_*", "Meta", "Config", "upgrade", "downgrade", "setUp*", "tearDown*",
+    "teardown", "log_message", "default", "__*__",
 ]  # fmt: skip
 REGISTERED = [f"@*.{name}" for name in (
     "route", "get", "post", "put", "patch", "delete", "head", "options", "websocket", "errorhandler", "exception_handler", "middleware",
