@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ def test_boxes_do_not_overlap_and_lie_in_their_frame(run: Any) -> None:
     (frame,) = made.frames
     places = [(box.x, box.y) for box in frame.boxes]
     assert len(set(places)) == 20
+    for (x, y), (other_x, other_y) in combinations(places, 2):
+        assert abs(x - other_x) >= drawing.WIDTH or abs(y - other_y) >= drawing.HEIGHT
     for x, y in places:
         assert frame.x <= x
         assert x + drawing.WIDTH <= frame.x + frame.width
