@@ -64,6 +64,7 @@ def test_report_works_while_the_run_goes_on(desk: Desk) -> None:
         done = desk.run("report")
         assert done.code == 0
         assert "quick" in desk.read("runs/demo/report.html")
+        assert "at work" in desk.read("runs/demo/report.html")
         assert started.poll() is None
     finally:
         started.terminate()
