@@ -112,6 +112,11 @@ class PhaseView:
         return len(self.agents) > MANY
 
     @property
+    def has_result(self) -> bool:
+        """Whether its agents' work was merged, so that there is something to look at."""
+        return any((self.record.merge, self.record.validation, self.record.hygiene, self.shelf))
+
+    @property
     def groups(self) -> list[Group]:
         """What its agents have to tell besides their rows."""
         return endings.groups(list(self.endings.values()), MANY)
