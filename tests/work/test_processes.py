@@ -16,7 +16,7 @@ import psutil
 import pytest
 from conftest import ROOT, wait_for
 
-from workflow.work import keeper, logs, processes
+from workflow.work import keeper, logs, processes, redaction
 
 DAEMON = """
 import os, signal, sys, time
@@ -122,7 +122,7 @@ SUPERVISOR = f"""
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from workflow.work import keeper, logs, processes
+from workflow.work import keeper, logs, processes, redaction
 room = Path(sys.argv[1])
 try:
     processes.run([sys.executable, "-c", (room / "program.py").read_text(), *sys.argv[2:]], room, os.environ, room / "log", 600)
@@ -211,3 +211,23 @@ def test_a_program_cannot_change_its_prompt_through_its_standard_input(room: Pat
     with prompt.open("rb") as given:
         subprocess.run(change, stdin=given, stdout=subprocess.DEVNULL, check=True)
     assert prompt.read_text() == "forged\n"
+
+
+def test_a_secret_never_stands_in_the_log_not_even_while_the_program_works(room: Path) -> None:
+    code = "import sys, time\nfor part in sys.argv[1:]:\n print(part, end='', flush=True); time.sleep(0.5)"
+    secret = redaction.Values({"MY_KEY": "s3cr3t-value-of-yours"})
+    seen: list[bytes] = []
+
+    class Looker:
+        def hear(self, stream: str, data: bytes) -> None:
+            seen.append((room / "log").read_bytes())
+
+        def enough(self) -> bool:
+            seen.append((room / "log").read_bytes())
+            return False
+
+    parts = ("key=s3cr3t-", "value-of-yours done ", "s3cr3t-")
+    run(room, sys.executable, "-c", code, *parts, secret=secret, listener=Looker())
+    assert (room / "log").read_bytes() == b"key=[redacted: value of MY_KEY] done s3cr3t-"
+    assert b"key=" in seen
+    assert not any(b"s3cr3t-v" in content for content in seen)

@@ -104,7 +104,8 @@ def _set_up(job: Job, attempt: Attempt, walls: sandbox.Walls, command: list[str]
     """Prepare the tree; what that changes is noted, so that it is not taken for the agent's work. Says what went wrong."""
     log = attempt.folder / "setup.log"
     try:
-        ended = processes.run(walls.around(command, Path.cwd(), env["PATH"]), walls.room.tree, env, log, SETUP_TIMEOUT_S)
+        guarded = walls.around(command, Path.cwd(), env["PATH"])
+        ended = processes.run(guarded, walls.room.tree, env, log, SETUP_TIMEOUT_S, secret=job.secrets())
     except OSError as error:
         return f"the set-up {command[0]} cannot be started: {error.strerror}"
     if ended.exit_code:
@@ -132,7 +133,7 @@ def _run(job: Job, attempt: Attempt, runner: Runner, command: list[str], env: di
     ear = Ear(attempt, runner, attempt.work / "home", limits, job.run_dir) if limits or runner.usage != "none" else None
     tree = attempt.work.absolute() / "tree"
     try:
-        ended = processes.run(command, tree, env, attempt.log, job.policy.timeout_s, stdin, note, listener=ear)
+        ended = processes.run(command, tree, env, attempt.log, job.policy.timeout_s, stdin, note, listener=ear, secret=job.secrets())
     except OSError as error:
         if error.errno not in UNFIT:
             raise

@@ -24,7 +24,9 @@ from typing import IO, Any, Protocol
 from workflow.errors import RunError, StorageError
 from workflow.work import keeper
 from workflow.work.logs import CappedLog
+from workflow.work.redaction import Redactor, Values
 
+NONE = Values({})
 GRACE_S = 3.0
 OVERDUE_S = 10.0
 DRAIN_S = 1.0
@@ -78,8 +80,9 @@ def run(
     on_exit: Callable[[Ended], None] = lambda ended: None,
     grace_s: float = GRACE_S,
     listener: Listener | None = None,
+    secret: Values = NONE,
 ) -> Ended:
-    """Run `command` (an argument list) in `folder`; its output goes to `log`, at most 2 MB of it.
+    """Run `command` (an argument list) in `folder`; its output goes to `log`, at most 2 MB of it, without what is `secret`.
 
     `on_exit` is called as soon as the program has ended by itself, by the time limit or because the listener had enough,
     while its leftovers may still be about. It runs in a process of its own, which outlives this one where that is
@@ -97,7 +100,8 @@ def run(
             on_exit(Ended(code, stopped, took))
 
         kept = keeper.start(keeper.Program(command, folder, env, given.fileno(), grace_s, note, listener is not None))
-        watch = _Watch(kept, sink, begin + timeout_s, grace_s, arrived, listener)
+        streams = {handle: Redactor(secret) for handle in (kept.output, kept.errors) if handle}
+        watch = _Watch(kept, sink, begin + timeout_s, grace_s, arrived, listener, streams)
         try:
             watch.follow()
         finally:
@@ -158,6 +162,7 @@ class _Watch:
     grace_s: float
     arrived: _Arrived
     listener: Listener | None
+    streams: Mapping[int, Redactor]
     reported: dict[str, Any] = field(default_factory=dict)
     closing: bool = False  # it has ended or was told to
     told: bytes = b""
@@ -181,8 +186,8 @@ class _Watch:
     def _take(self, handle: int) -> bool:
         """Read what has come; False at its end."""
         data = os.read(handle, 65536)
-        if handle in (self.kept.output, self.kept.errors):
-            self.sink.write(data)
+        if handle in self.streams:
+            self.sink.write(self.streams[handle].feed(data))
             if self.listener:
                 self.listener.hear("out" if handle == self.kept.output else "err", data)
         elif handle == self.kept.report:
@@ -221,8 +226,9 @@ class _Watch:
             os.waitpid(self.kept.pid, 0)
         else:
             keeper.end_tree(keeper.STOPPED_GRACE_S)
-        for handle in filter(None, (self.kept.output, self.kept.errors)):
+        for handle, stream in self.streams.items():
             self._drain(handle)
+            self.sink.write(stream.end())
             os.close(handle)
         os.close(self.kept.report)
 
