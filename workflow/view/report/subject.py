@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.gate import costs, verdict
+from workflow.gate import costs, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.view import figures as measured
 from workflow.view import overview
@@ -110,6 +110,11 @@ class PhaseView:
     def many(self) -> bool:
         """Whether its agents are too many to be listed unfolded."""
         return len(self.agents) > MANY
+
+    @property
+    def checklist(self) -> list[str]:
+        """What a reviewer goes through, as its request has it."""
+        return requests.CHECKLISTS.get(self.name, []) + requests.GENERAL
 
     @property
     def has_result(self) -> bool:
