@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
+from warm import WARM
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -53,6 +54,13 @@ class Done:
     def next_command(self) -> str:
         """The command that the last line tells the user to paste."""
         return self.last[-1].split(":", 1)[1].strip()
+
+
+def judged(done: subprocess.CompletedProcess[str], command: Any, check: int | None) -> Done:
+    """How a command ended; AssertionError where it is not as expected."""
+    if check is not None and done.returncode != check:
+        raise AssertionError(f"{command} ended with {done.returncode}, not {check}\n{done.stdout}\n{done.stderr}")
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
@@ -103,7 +111,9 @@ class Desk:
     def run(self, *words: str, check: int | None = 0, cores: int = 2, timeout: float = 300) -> Done:
         """Type `snakemake ...` in this folder. `check` is the exit code that is expected (None: any)."""
         command = [str(SNAKEMAKE), "-s", str(self.root / "Snakefile"), "--cores", str(cores), *words]
-        return self.shell(command, check, timeout)
+        if "PHASEGATE_COLD" in os.environ:
+            return self.shell(command, check, timeout)
+        return judged(WARM.run(command, self.path, self.environment(), timeout), command, check)
 
     def shell(self, command: list[str] | str, check: int | None = 0, timeout: float = 300) -> Done:
         """Run any command in this folder; a text is a line that a person pastes."""
@@ -118,9 +128,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             shell=isinstance(command, str),
         )
-        if check is not None and done.returncode != check:
-            raise AssertionError(f"{command} ended with {done.returncode}, not {check}\n{done.stdout}\n{done.stderr}")
-        return Done(done.returncode, done.stdout, done.stderr)
+        return judged(done, command, check)
 
     def start(self, *words: str, cores: int = 2) -> subprocess.Popen[str]:
         """Type `snakemake ...` and do not wait for its end; its output goes to started.log."""

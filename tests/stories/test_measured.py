@@ -61,6 +61,9 @@ def test_metrics_come_back_byte_for_byte_and_follow_the_outcomes(delivered_desk:
     assert "7.25 USD + 1 unknown" in desk.run("status").out
     rows = desk.run("metrics", "--config", "format=csv", "table=agents").out.splitlines()
     assert rows[0].startswith("phase,agent,status,")
+    scores = {row["phase"]: row["score"] for row in desk.json("runs/demo/metrics.json")["phases"]}
+    assert scores == {name: desk.json(f"runs/demo/{name}/hygiene.json")["score"] for name in ("plan", "build")}
+    assert f'phasegate_cleanliness_score{{phase="plan",run="demo"}} {float(scores["plan"])}' in desk.read("runs/demo/metrics.prom")
     assert any(row.startswith("plan,writer,succeeded") and "4321.5" in row for row in rows)
 
 
