@@ -1,4 +1,4 @@
-"""Browsers and pages for the tests of the report."""
+"""Browsers and pages for the tests of the report. What makes pages is imported where it is used: every test loads this module."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many import PHASES, make_run
-from pages import hostile_run, plan_of, report_of
-from runs import Run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WIDTHS = (390, 820, 1440)
-THEMES = ("light", "dark")
 
 
 @dataclass
@@ -74,6 +69,9 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
 @pytest.fixture(scope="session")
 def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run in which everything that agents and people wrote is an attack; its second phase is blocked."""
+    from pages import hostile_run, report_of
+    from runs import Run
+
     folder = tmp_path_factory.mktemp("hostile")
     with chdir(folder):
         run = Run()
@@ -85,6 +83,9 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def waiting_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a small run that waits at its first gate."""
+    from pages import plan_of, report_of
+    from runs import Run
+
     folder = tmp_path_factory.mktemp("waiting")
     with chdir(folder):
         run = Run()
@@ -97,6 +98,9 @@ def waiting_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A run with 1,000 outcomes, and its plan."""
+    from many import PHASES, make_run
+    from pages import plan_of
+
     folder = tmp_path_factory.mktemp("crowd")
     made = make_run(folder, 1000)
     names = {phase: {path.name: () for path in sorted((made / phase / "agents").iterdir())} for phase in PHASES}

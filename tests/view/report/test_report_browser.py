@@ -103,6 +103,21 @@ def test_folds_open_by_button_by_link_and_for_paper(opened: Callable[..., Any], 
     assert seen.page.evaluate(count) > 5
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_themes_differ_and_fit_every_width(opened: Callable[..., Any], hostile_page: Path, tmp_path: Path, width: int) -> None:
+    papers = []
+    for theme in THEMES:
+        seen = opened(hostile_page, width, theme)
+        assert seen.overflow() <= 0
+        papers.append(seen.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        picture = tmp_path / f"{theme}-{width}.png"
+        seen.page.screenshot(path=str(picture), full_page=True)
+        assert picture.stat().st_size > 20_000
+    light, dark = (sum(map(int, paper.removeprefix("rgb(").removesuffix(")").split(","))) for paper in papers)
+    assert light > 700
+    assert dark < 100
+
+
 def test_the_first_tab_skips_to_the_content(opened: Callable[..., Any], waiting_page: Path) -> None:
     seen = opened(waiting_page)
     seen.page.keyboard.press("Tab")

@@ -30,15 +30,16 @@ def lines_of(html: str) -> list[tuple[str, str, str]]:
 
 
 def test_lines_have_their_sign_number_and_colour(run: Any) -> None:
-    made = between(run, {"a.py": "x = 1\ny = 2\nz = 3\n"}, {"a.py": "x = 1\ny = '<b>'\nz = 3\nlast = 4\n"})
+    made = between(run, {"a.py": "x = 1\ny = 2\nz = 3\ngone = 4\n"}, {"a.py": "x = 1\ny = '<b>'\nmore = 0\nz = 3\n"})
     (item,) = made.files
-    assert (item.added, item.deleted, made.added, made.deleted, made.in_all, made.not_shown) == (2, 1, 2, 1, 1, 0)
+    assert (item.added, item.deleted, made.added, made.deleted, made.in_all, made.not_shown) == (2, 2, 2, 2, 1, 0)
     assert lines_of(item.body)[1:] == [
         ("same", "1", " x = 1"),
         ("minus", "2", "-y = 2"),
         ("plus", "2", "+y = '<b>'"),
-        ("same", "3", " z = 3"),
-        ("plus", "4", "+last = 4"),
+        ("plus", "3", "+more = 0"),
+        ("same", "4", " z = 3"),
+        ("minus", "4", "-gone = 4"),
     ]
     assert '<i class="s">' in item.body
     assert "<b>" not in item.body

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
 from pages import plan_of, subject_of
 
+from workflow import files
 from workflow.view.report import drawing
+from workflow.view.report.subject import views
 
 
 def drawn(run: Any, phases: dict[str, dict[str, tuple[str, ...]]], after: dict[str, tuple[str, ...]] | None = None) -> drawing.Drawing:
     """The drawing of a run in which only what `run` holds has happened."""
-    return drawing.draw(subject_of(run.folder, plan_of(phases, after)).record.phases)
+    subject = subject_of(run.folder, plan_of(phases, after))
+    made = {view.name: view for view in views(subject, subject.figures())}
+    return drawing.draw(subject.record.phases, lambda phase, agent: made[phase].status(agent))
 
 
 def test_agents_stand_to_the_right_of_what_they_need(run: Any) -> None:
@@ -41,6 +46,8 @@ def test_boxes_do_not_overlap_and_lie_in_their_frame(run: Any) -> None:
     (frame,) = made.frames
     places = [(box.x, box.y) for box in frame.boxes]
     assert len(set(places)) == 20
+    for (x, y), (other_x, other_y) in combinations(places, 2):
+        assert abs(x - other_x) >= drawing.WIDTH or abs(y - other_y) >= drawing.HEIGHT
     for x, y in places:
         assert frame.x <= x
         assert x + drawing.WIDTH <= frame.x + frame.width
@@ -51,9 +58,15 @@ def test_boxes_do_not_overlap_and_lie_in_their_frame(run: Any) -> None:
 def test_boxes_say_in_words_what_came_of_each_agent(run: Any) -> None:
     run.agent("good", "echo x > plan.md")
     run.agent("bad", "exit 3")
-    (frame,) = drawn(run, {"plan": {"good": (), "bad": (), "later": ()}}).frames
+    files.write_json(run.agent_dir("now") / "attempts/001/begin.json", {"started_at": "2026-01-01T00:00:00.000Z"})
+    (frame,) = drawn(run, {"plan": {"good": (), "bad": (), "later": (), "now": ()}}).frames
     texts = {box.title: (box.badge.tone, box.text.split(" · ")[0]) for box in frame.boxes}
-    assert texts == {"good": ("good", "✓ succeeded"), "bad": ("bad", "✕ failed"), "later": ("idle", "– not started")}
+    assert texts == {
+        "good": ("good", "✓ succeeded"),
+        "bad": ("bad", "✕ failed"),
+        "later": ("idle", "– no result yet"),
+        "now": ("busy", "● at work"),
+    }
 
 
 @pytest.mark.parametrize("count", [drawing.MOST_BOXES, drawing.MOST_BOXES + 1])

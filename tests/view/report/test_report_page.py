@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import chdir
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,9 +16,10 @@ from typing import Any
 import pytest
 from pages import ATTACK, Figures, plan_of, report_of, subject_of
 from planted import TOKENS
+from runs import Run
 
 from workflow import files
-from workflow.gate import rollback
+from workflow.gate import approvals, rollback
 from workflow.plan.commandline import Command
 from workflow.view import figures as measured
 from workflow.view.report import page, room
@@ -148,22 +148,34 @@ def test_secrets_do_not_reach_the_page(run: Any) -> None:
 def test_a_run_that_has_just_begun_has_a_page(run: Any) -> None:
     html = report_of(run.folder, TWO)
     assert "No agent has worked yet." in html
-    assert "Nothing was packed yet." in html
+    assert html.count("Nothing was merged, checked or packed yet.") == 2
     assert "No phase has asked for a review yet." in html
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a run that waits in its second phase."""
+    folder = tmp_path_factory.mktemp("whole")
+    with chdir(folder):
+        run = Run()
+        run.start()
+        run.shown()
+        approvals.approve(run.folder, "plan", [], "somebody", "", "")
+        run.phase("build", ("plan",))
+        run.agent("maker", "echo x > x.py", "build")
+        run.agent("tester", "echo y > y.py", "build")
+        run.merge("maker", "tester", phase="build")
+        run.validate(("x.py",), phase="build")
+        run.show("maker", "tester", phase="build", after=("plan",))
+    return folder
+
+
 @pytest.fixture
-def whole(run: Any) -> Iterator[Any]:
-    """A run that waits in its second phase."""
-    run.shown()
-    run.marker().touch()
-    run.phase("build", ("plan",))
-    run.agent("maker", "echo x > x.py", "build")
-    run.agent("tester", "echo y > y.py", "build")
-    run.merge("maker", "tester", phase="build")
-    run.validate(("x.py",), phase="build")
-    run.show("maker", "tester", phase="build", after=("plan",))
-    return run
+def whole(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A copy of that run, to be damaged."""
+    shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return Run()
 
 
 @pytest.mark.parametrize(
@@ -234,9 +246,9 @@ def test_room_is_shared_and_never_exceeded() -> None:
 def test_large_contents_do_not_make_a_large_page(run: Any) -> None:
     """Much of everything that is cut: logs, changes, text, tables, pictures."""
     script = """
-    for n in $(seq 60); do seq 20000 > "text$n.txt"; seq -s, 3000 | tr , '\\n' > "table$n.csv"; done
-    for n in $(seq 12); do { printf '\\211PNG\\r\\n\\032\\n'; head -c 400000 /dev/urandom; } > "p$n.png"; done
-    seq 300000
+    for n in $(seq 60); do seq 12000 > "text$n.txt"; done
+    for n in $(seq 6); do { printf '\\211PNG\\r\\n\\032\\n'; head -c 400000 /dev/urandom; } > "p$n.png"; done
+    seq 100000
     """
     run.agent("writer", script)
     run.merge("writer")

@@ -81,6 +81,16 @@ def test_bars_lie_within_the_width_and_gates_wait_until_the_decision(drawn: tupl
     assert {bar.tone for bar in bars} == {"good", "bad", "check", "wait"}
 
 
+def test_an_attempt_that_goes_on_reaches_to_the_end(drawn: tuple[Any, Any]) -> None:
+    found, _ = drawn
+    row = {"agent": "late", "attempt": 2, "since": "2026-01-05T11:30:00.000Z"}
+    made = timeline.draw(found, {}, [("ship", row)])
+    (bar,) = [bar for rows in made.rows.values() for line in rows for bar in line.bars if bar.span.name == "late"]
+    assert bar.tone == "busy"
+    assert bar.x + bar.width == pytest.approx(100, abs=0.1)
+    assert "at work since 2026-01-05 11:30:00 UTC" in bar.span.text
+
+
 def test_the_list_says_how_much_it_leaves_out(drawn: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     found, made = drawn
     assert made.more == 0

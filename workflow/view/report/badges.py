@@ -21,15 +21,16 @@ TONES = {
     GOOD: ("succeeded", "pass", "open", "clean", "delivered", "verified", "merged"),
     WARN: ("no_changes", "partial", "stale", "changes_requested", "parked", "interrupted"),
     BAD: ("failed", "fail", "timed_out", "conflict", "over_budget", "blocked", "found", "differs"),
-    BUSY: ("running", "waiting"),
-    IDLE: ("skipped", "pending", "none"),
+    BUSY: ("running", "waiting", "at_work"),
+    IDLE: ("skipped", "pending", "none", "no_result"),
 }
 WORDS = {
     "changes_requested": "changes requested",
     "waiting": "waiting for review",
     "pass": "passed",
     "fail": "failed",
-    "pending": "not started",
+    "pending": "not reached yet",
+    "no_result": "no result yet",
     "none": "no gate",
 }
 KNOWN = {status: Badge(tone, SIGNS[tone], WORDS.get(status, status.replace("_", " "))) for tone, names in TONES.items() for status in names}

@@ -6,8 +6,9 @@ Every box says its status in words besides its colour. A phase with very many ag
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from workflow.plan.phases import Agent
 from workflow.view.records import PhaseRecord
@@ -16,7 +17,7 @@ from workflow.view.report import badges, numbers
 WIDTH, HEIGHT, GAP_X, GAP_Y = 168, 46, 34, 12
 PAD, TITLE, GATE, BETWEEN, TIP = 16, 34, 34, 40, 5
 MOST_BOXES, LONGEST, NARROWEST = 24, 21, 232
-PENDING = "pending"
+Status = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,15 @@ class Drawing:
     paths: Sequence[str]
 
 
-def draw(phases: Mapping[str, PhaseRecord]) -> Drawing:
-    """The drawing of all phases of a run."""
+def draw(phases: Mapping[str, PhaseRecord], status: Callable[[str, str], str]) -> Drawing:
+    """The drawing of all phases of a run; `status` tells that of an agent, by phase and name."""
     frames: dict[str, Frame] = {}
     paths: list[str] = []
     y, widest = 0, 0
     for layer in _layers({name: phase.plan.after for name, phase in phases.items()}):
         x = tallest = 0
         for name in layer:
-            frame, inside = _frame(phases[name], x, y)
+            frame, inside = _frame(phases[name], x, y, partial(status, name))
             frames[name] = frame
             paths += inside
             x, tallest = x + frame.width + GAP_X, max(tallest, frame.height)
@@ -85,13 +86,13 @@ def _layers(before: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return [[name for name in before if depth[name] == level] for level in range(max(depth.values(), default=-1) + 1)]
 
 
-def _frame(phase: PhaseRecord, x: int, y: int) -> tuple[Frame, list[str]]:
+def _frame(phase: PhaseRecord, x: int, y: int, status: Status) -> tuple[Frame, list[str]]:
     """A phase whose upper left corner is there, and the paths inside."""
     agents, state = phase.plan.agents, phase.state
     if len(agents) > MOST_BOXES:
-        boxes, paths = list(_summed(phase, x, y)), []
+        boxes, paths = list(_summed(phase, x, y, status)), []
     else:
-        placed = dict(_placed(phase, x, y))
+        placed = dict(_placed(phase, x, y, status))
         boxes, paths = list(placed.values()), [_across(placed[need], placed[agent.name]) for agent in agents for need in agent.needs]
     right = max((box.x + WIDTH for box in boxes), default=x + PAD + WIDTH)
     below = max((box.y + HEIGHT for box in boxes), default=y + TITLE)
@@ -103,28 +104,28 @@ def _frame(phase: PhaseRecord, x: int, y: int) -> tuple[Frame, list[str]]:
     return frame, paths
 
 
-def _placed(phase: PhaseRecord, x: int, y: int) -> Iterator[tuple[str, Box]]:
+def _placed(phase: PhaseRecord, x: int, y: int, status: Status) -> Iterator[tuple[str, Box]]:
     """Each agent of a phase with its box."""
     for column, layer in enumerate(_layers({agent.name: agent.needs for agent in phase.plan.agents})):
         for row, name in enumerate(layer):
             agent = next(item for item in phase.plan.agents if item.name == name)
-            yield name, _box(agent, phase, x + PAD + column * (WIDTH + GAP_X), y + TITLE + row * (HEIGHT + GAP_Y))
+            yield name, _box(agent, phase, x + PAD + column * (WIDTH + GAP_X), y + TITLE + row * (HEIGHT + GAP_Y), status(name))
 
 
-def _box(agent: Agent, phase: PhaseRecord, x: int, y: int) -> Box:
+def _box(agent: Agent, phase: PhaseRecord, x: int, y: int, status: str) -> Box:
     outcome = phase.outcomes.get(agent.name)
-    badge = badges.of(outcome["status"] if outcome else PENDING)
+    badge = badges.of(status)
     tries = len(outcome["attempts"]) if outcome else 0
     more = f" · {tries} attempts" if tries > 1 else ""
     took = f" · {numbers.seconds(outcome['duration_s'])}" if outcome and tries else ""
     return Box(x, y, _short(agent.name), agent.name, f"{badge.sign} {badge.words}{more or took}", badge)
 
 
-def _summed(phase: PhaseRecord, x: int, y: int) -> Iterator[Box]:
+def _summed(phase: PhaseRecord, x: int, y: int, status: Status) -> Iterator[Box]:
     """One box for each status of many agents."""
-    found = Counter(phase.outcomes[agent.name]["status"] if agent.name in phase.outcomes else PENDING for agent in phase.plan.agents)
-    for place, (status, number) in enumerate(sorted(found.items(), key=lambda item: (-item[1], item[0]))):
-        badge, name = badges.of(status), numbers.plural(number, "agent")
+    found = Counter(status(agent.name) for agent in phase.plan.agents)
+    for place, (word, number) in enumerate(sorted(found.items(), key=lambda item: (-item[1], item[0]))):
+        badge, name = badges.of(word), numbers.plural(number, "agent")
         yield Box(x + PAD, y + TITLE + place * (HEIGHT + GAP_Y), name, name, f"{badge.sign} {badge.words}", badge)
 
 

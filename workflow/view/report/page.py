@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import jinja2
 from markupsafe import Markup
 
 from workflow import files
+from workflow.view.figures import Figures
 from workflow.view.report import badges, decisions, drawing, numbers, timeline
-from workflow.view.report.subject import Subject, budget_rows, headline, views
+from workflow.view.report.subject import PhaseView, Subject, budget_rows, headline, views
 from workflow.view.report.texts import Guard, is_unknown
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "report"
@@ -35,12 +37,18 @@ def write(subject: Subject) -> Path:
 
 def render(subject: Subject) -> str:
     """The report of a run as HTML."""
-    record, figures = subject.record, subject.figures()
-    state = badges.of(record.state.state)
+    figures = subject.figures()
     phases = views(subject, figures)
-    values: dict[str, Any] = {
-        **_own("report.css", "style"),
-        **_own("report.js", "script"),
+    own = {**_own("report.css", "style"), **_own("report.js", "script")}
+    policy = POLICY.format(style=own["style_source"], script=own["script_source"])
+    values = own | {"policy": policy, "phases": phases} | _of_run(subject, figures) | _parts(subject, figures, phases)
+    return environment(subject.guard).get_template("page.html.j2").render(values)
+
+
+def _of_run(subject: Subject, figures: Figures) -> dict[str, Any]:
+    """What the head of the page says of the run."""
+    record, state = subject.record, badges.of(subject.record.state.state)
+    return {
         "run": record.run,
         "run_dir": record.run_dir.as_posix(),
         "description": subject.description,
@@ -50,16 +58,21 @@ def render(subject: Subject) -> str:
         "as_of": figures.as_of,
         "going_on": bool(figures.gates["ended_at"].isna().any()),
         "total": figures.run,
-        "phases": phases,
-        "timeline": timeline.draw(figures, record.phases),
-        "drawing": drawing.draw(record.phases),
+    }
+
+
+def _parts(subject: Subject, figures: Figures, phases: Sequence[PhaseView]) -> dict[str, Any]:
+    """What the sections show that are not about one phase."""
+    record, by_name = subject.record, {phase.name: phase for phase in phases}
+    going_on = [(phase.name, row) for phase in phases for row in phase.working.values()]
+    return {
+        "timeline": timeline.draw(figures, record.phases, going_on),
+        "drawing": drawing.draw(record.phases, lambda phase, agent: by_name[phase].status(agent)),
         "budgets": budget_rows(subject),
         "approvals": decisions.rows(record, subject.verified),
         "rounds": decisions.rounds(record),
         "rollbacks": decisions.rollbacks(record.run_dir),
     }
-    values["policy"] = POLICY.format(style=values["style_source"], script=values["script_source"])
-    return environment(subject.guard).get_template("page.html.j2").render(values)
 
 
 def environment(guard: Guard) -> jinja2.Environment:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from workflow.gate import costs, verdict
+from workflow.gate import costs, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.view import figures as measured
+from workflow.view import overview
 from workflow.view.figures import Figures
 from workflow.view.records import PhaseRecord, RunRecord
 from workflow.view.report import artifacts, badges, differences, endings, numbers, review
@@ -59,6 +60,7 @@ class PhaseView:
     points: Sequence[review.Point] = ()
     orders: Sequence[review.Order] = ()
     answers: Mapping[str, Any] | None = None
+    working: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -97,10 +99,27 @@ class PhaseView:
         more = len(reasons) - REASONS
         return "; ".join([*reasons[:REASONS], *([f"and {numbers.plural(more, 'more reason')}"] if more > 0 else [])])
 
+    def status(self, agent: str) -> str:
+        """The status of an agent: of its outcome, else whether an attempt goes on."""
+        if agent in self.working:
+            return "at_work"
+        outcome = self.record.outcomes.get(agent)
+        return str(outcome["status"]) if outcome else "no_result"
+
     @property
     def many(self) -> bool:
         """Whether its agents are too many to be listed unfolded."""
         return len(self.agents) > MANY
+
+    @property
+    def checklist(self) -> list[str]:
+        """What a reviewer goes through, as its request has it."""
+        return requests.CHECKLISTS.get(self.name, []) + requests.GENERAL
+
+    @property
+    def has_result(self) -> bool:
+        """Whether its agents' work was merged, so that there is something to look at."""
+        return any((self.record.merge, self.record.validation, self.record.hygiene, self.shelf))
 
     @property
     def groups(self) -> list[Group]:
@@ -157,6 +176,7 @@ def _fill(view: PhaseView, subject: Subject, space: Mapping[str, Room]) -> None:
     run_dir, guard, phase = subject.record.run_dir, subject.guard, view.record
     view.endings = {item.name: item for item in endings.of_agents(run_dir, view.number, phase, guard, space["logs"])}
     view.checks = endings.of_checks(run_dir, view.number, (phase.validation or {}).get("checks", []), guard, space["logs"])
+    view.working = {row["agent"]: row for row in overview.working(subject.record, phase)}
     repo, merge = run_dir / "project.git", phase.merge
     if merge:
         view.change = differences.between(repo, merge["base"]["commit"], merge["commit"], guard, space["differences"])

@@ -43,8 +43,8 @@ class Guard:
 
     def _clean(self, text: str) -> str:
         content = text.encode("utf-8", "backslashreplace")
-        if len(content) >= SHORTEST_TOKEN or b":" in content or any(self.secret.matches(content)):
-            text = self._redacted(content)
+        searched = len(content) >= SHORTEST_TOKEN or b":" in content or any(self.secret.matches(content))
+        text = self._redacted(content) if searched else content.decode("utf-8")
         return text if text.isprintable() else visible(text)
 
     def text(self, text: str) -> str:

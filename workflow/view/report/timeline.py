@@ -5,7 +5,7 @@ Stretches in which nobody worked are drawn short, whatever they took, and say ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -114,11 +114,12 @@ class Axis:
                 last = place
 
 
-def draw(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Timeline:
-    """The timeline of a run."""
-    spans = sorted([*_attempts(figures), *_checking(figures, phases), *_waits(figures)], key=lambda item: item.start)
+def draw(figures: Figures, phases: Mapping[str, PhaseRecord], working: Iterable[tuple[str, Mapping[str, Any]]] = ()) -> Timeline:
+    """The timeline of a run. `working`: the phase of each attempt that goes on, and its agent, number and start."""
+    spans = [*_attempts(figures), *_going_on(working), *_checking(figures, phases), *_waits(figures)]
+    spans.sort(key=lambda item: item.start)
     start, end = _seconds(pd.Timestamp(figures.run["started_at"])), _seconds(figures.as_of)
-    end = max([end, start, *(span.end for span in spans if span.end)])
+    end = max([end, start, *(span.end or span.start for span in spans)])
     axis = Axis([_busy(span, span.end) for span in spans if span.kind != "wait" and span.end], start, end)
     rows = {str(name): _rows([span for span in spans if span.phase == name], axis, end) for name in figures.phases["phase"]}
     return Timeline(rows, list(axis.ticks()), list(axis.quiet()), spans[:LISTED], max(0, len(spans) - LISTED))
@@ -136,6 +137,12 @@ def _attempts(figures: Figures) -> Iterator[Span]:
         start, end = _seconds(row["started_at"]), None if pd.isna(row["ended_at"]) else _seconds(row["ended_at"])
         text = f"{row['agent']}, attempt {row['number']}: {badges.of(row['status']).words}, {numbers.seconds(row['duration_s'])}"
         yield Span(row["phase"], "attempt", row["agent"], row["status"], start, end, text)
+
+
+def _going_on(working: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Span]:
+    for phase, row in working:
+        text = f"{row['agent']}, attempt {row['attempt']}: at work since {numbers.moment(row['since'])}, or interrupted"
+        yield Span(phase, "attempt", row["agent"], "at_work", _seconds(row["since"]), None, text)
 
 
 def _checking(figures: Figures, phases: Mapping[str, PhaseRecord]) -> Iterator[Span]:
