@@ -181,3 +181,18 @@ def test_durations_are_said_as_people_say_them(value: float | None, text: str) -
 )
 def test_costs_say_what_is_not_known(amounts: tuple[Any, ...], text: str) -> None:
     assert tables.dollars(*amounts) == text
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"status": 3}', '{"status": "succeeded", "attempts": [1]}', "nonsense"])
+def test_a_damaged_outcome_is_unknown_and_said(run: Run, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    from workflow.view import figures, metrics
+
+    run.shown()
+    (run.agent_dir("writer") / "outcome.json").write_text(content)
+    capsys.readouterr()
+    overview.show(said(run))
+    printed = capsys.readouterr().out
+    assert "0 of 1" in printed
+    assert "outcome.json of writer cannot be read, so what it did is unknown" in printed
+    found = figures.compute(records.read(state.read(run.folder, plan(), "digest"), plan()))
+    assert metrics.document(found)["agents"][0]["status"] == "pending"

@@ -31,8 +31,7 @@ def finish(call: Call, workdir: Path) -> None:
         shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
-        hygiene.write(call.run_dir, call.plan)
-        _measure(call, now)
+        problem += _measure(call, now)
         sys.stdout.flush()
         last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)
         summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *last])
@@ -47,13 +46,23 @@ def finish(call: Call, workdir: Path) -> None:
         os._exit(code)
 
 
-def _measure(call: Call, now: state.RunState) -> None:
-    """Bring metrics.json and metrics.prom up to date. A person who has stopped the run does not wait for it."""
-    record = records.read(now, call.plan)
-    if not call.stopped and freshness.stale(record):
-        from workflow.view import figures, metrics  # pandas takes half a second
+def _measure(call: Call, now: state.RunState) -> list[str]:
+    """Bring hygiene_summary.json, metrics.json and metrics.prom up to date. A person who has stopped the run does not wait for it.
 
-        metrics.write(call.run_dir, figures.compute(record))
+    Where that fails, they are not left behind with what was true before, and a line says so: what the run is does not hang on it.
+    """
+    try:
+        hygiene.write(call.run_dir, call.plan)
+        record = records.read(now, call.plan)
+        if not call.stopped and freshness.stale(record):
+            from workflow.view import figures, metrics  # pandas takes half a second
+
+            metrics.write(call.run_dir, figures.compute(record))
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        for name in (freshness.JSON, freshness.PROMETHEUS):
+            (call.run_dir / name).unlink(missing_ok=True)
+        return [f"  warning: the run could not be measured: {type(error).__name__}: {plain(str(error))}"]
+    return []
 
 
 def foretell(call: Call, workdir: Path) -> None:

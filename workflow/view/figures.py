@@ -64,7 +64,7 @@ def compute(record: RunRecord, now: pd.Timestamp | None = None) -> Figures:
     """All figures of a run. `now` ends the waits that go on; a run in which nothing waits does not depend on it."""
     found = {name: _frame(name, rows(record)) for name, rows in ROWS.items()}
     gates, going_on = found["gates"], found["gates"]["ended_at"].isna()
-    as_of = (now or pd.Timestamp.now("UTC")) if going_on.any() else _last_event(record, found)
+    as_of = ((now or pd.Timestamp.now("UTC")) if going_on.any() else _last_event(record, found)).as_unit("ms")
     gates["waiting_s"] = _seconds(gates["ended_at"].fillna(as_of) - gates["shown_at"]).clip(lower=0.0)
     phases = pd.DataFrame([_phase_row(phase, found) for phase in record.phases.values()]).convert_dtypes()
     return Figures(record.run, record.state.state, as_of, _totals(record, found, phases, as_of), phases, **found)

@@ -53,7 +53,7 @@ def as_json(record: RunRecord, command: Command) -> dict[str, Any]:
     """What `status` says: status.json with the figures of each phase, and who works at this moment."""
     said = state.as_json(record.state, command)
     for name, phase in record.phases.items():
-        said["phases"][name] |= {"figures": phase_figures(phase), "working": working(record, phase)}
+        said["phases"][name] |= {"figures": phase_figures(phase), "working": working(record, phase), "damaged": list(phase.damaged)}
     return said | {"delivered": summary.lines(record.state, command)[1:] if record.state.state == "delivered" else []}
 
 
@@ -104,6 +104,7 @@ def _row(name: str, phase: Mapping[str, Any]) -> dict[str, Any]:
 def _lines(name: str, phase: Mapping[str, Any], following: set[str]) -> Iterator[str]:
     """Why a phase stands where it does, and what to read and to type; a command stands once."""
     yield from (f"{name}: {row['agent']} works since {row['since']} (attempt {row['attempt']})" for row in phase["working"])
+    yield from (f"{name}: outcome.json of {agent} cannot be read, so what it did is unknown" for agent in phase["damaged"])
     said = [f"waived {row['item']}: {row['reason']}" for row in phase["waivers"]] if phase["state"] == "open" else phase["reasons"]
     yield from (f"{name}: {reason}" for reason in said)
     if not phase["next"] or phase["state"] == "pending" or phase["next"] in following:

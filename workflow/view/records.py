@@ -17,6 +17,7 @@ from workflow.plan.phases import Phase, Plan
 from workflow.proof import validation as validations
 from workflow.proof.hygiene import record as hygienes
 from workflow.view.state import PhaseState, RunState
+from workflow.work import outcomes
 
 Json = Mapping[str, Any]
 
@@ -25,8 +26,8 @@ Json = Mapping[str, Any]
 class PhaseRecord:
     """One phase: its plan, where it stands, and its files; None stands for a file that is not there or damaged.
 
-    `outcomes` has the agents that have published one, in plan order. `gate` is the record of its gate (`history`), `rounds`
-    are those of feedback on it.
+    `outcomes` has the agents that have published one, in plan order; `damaged` those whose outcome.json cannot be used.
+    `gate` is the record of its gate (`history`), `rounds` are those of feedback on it.
     """
 
     plan: Phase
@@ -37,6 +38,7 @@ class PhaseRecord:
     hygiene: Json | None
     gate: Json
     rounds: Sequence[Json]
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ def read(state: RunState, plan: Plan) -> RunRecord:
 
 def _phase(run_dir: Path, phase: Phase, state: PhaseState) -> PhaseRecord:
     folder = run_dir / phase.name
-    found = {agent.name: _object(folder / "agents" / agent.name / "outcome.json") for agent in phase.agents}
-    outcomes = {name: outcome for name, outcome in found.items() if outcome is not None}
+    paths = {agent.name: folder / "agents" / agent.name / "outcome.json" for agent in phase.agents}
+    read = {name: files.try_read_json(path) for name, path in paths.items()}
+    found = {name: outcome for name, outcome in read.items() if outcomes.whole(outcome)}
+    damaged = tuple(name for name in read if name not in found and paths[name].exists())
     gate, rounds = history.read(run_dir, phase.name), feedback.rounds(run_dir, phase.name)
     merge, hygiene = _object(folder / "merge.json"), dict(hygienes.scored(run_dir, [phase.name])).get(phase.name)
-    return PhaseRecord(phase, state, outcomes, merge, _validation(run_dir, phase.name), hygiene, gate, rounds)
+    return PhaseRecord(phase, state, found, merge, _validation(run_dir, phase.name), hygiene, gate, rounds, damaged)
 
 
 def _validation(run_dir: Path, phase: str) -> Json | None:

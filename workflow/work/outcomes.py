@@ -110,6 +110,17 @@ def summary(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def whole(value: Any) -> bool:
+    """Whether a value has the shape of an outcome: what its views rely on is there, and of the right kind."""
+    texts, lists = ("status",), ("errors", "attempts", "artifacts", "deleted")
+    if not isinstance(value, dict) or not {"exit_code", "started_at", "ended_at", "log"} <= value.keys():
+        return False
+    kinds = [isinstance(value.get(name), str) for name in texts] + [isinstance(value.get(name), list) for name in lists]
+    kinds += [isinstance(value.get(name), dict) for name in ("usage", "runner")] + [isinstance(value.get("duration_s"), (int, float))]
+    parts = {"number", "status", "exit_code", "started_at", "ended_at", "duration_s"}
+    return all(kinds) and all(isinstance(attempt, dict) and parts <= attempt.keys() for attempt in value["attempts"])
+
+
 def read(run_dir: Path, phase: str, agent: str) -> dict[str, Any] | None:
     """The published outcome of an agent, or None where there is none."""
     return files.try_read_json(run_dir / phase / "agents" / agent / "outcome.json")
