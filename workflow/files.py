@@ -34,6 +34,14 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def is_time(text: Any) -> bool:
+    """Whether a value is such a moment, in UTC."""
+    try:
+        return isinstance(text, str) and text.endswith("Z") and parse_time(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
     """Write a file so that it is whole or absent: temporary name beside it, fsync, rename.
 
@@ -113,6 +121,12 @@ def try_read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def try_read_object(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; an empty one where there is no readable one."""
+    found = try_read_json(path)
+    return found if isinstance(found, dict) else {}
 
 
 def sha256_bytes(content: bytes) -> str:

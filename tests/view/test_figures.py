@@ -50,10 +50,10 @@ def phase(
         Agent(name, agent, "agent", "shell", wanted, "", 30, {}, False, "none") for agent, wanted in needs.items()
     )  # fmt: skip
     stands = PhaseState(name, state, (), "d", "unsigned", "", more.get("since", ""), (), {"artifact_count": 3})
-    gate = history.EMPTY | {"shown": more.get("shown", [])}
+    gate = history.EMPTY | {"shown": more.get("shown", []), "opened": more.get("opened", [])}
     return PhaseRecord(
         Phase(name, after, more.get("gate", "required"), members, (), (), ()), stands, outcomes, {}, more.get("validation"),
-        more.get("hygiene"), gate, more.get("rounds", []),
+        more.get("hygiene"), gate, more.get("rounds", []), (), more.get("unpublished", {}),
     )  # fmt: skip
 
 
@@ -114,8 +114,66 @@ def test_an_interrupted_attempt_leaves_the_time_unknown() -> None:
     broken = outcome((0, 1), (2, 3))
     broken["attempts"][0] |= {"ended_at": None, "duration_s": None}
     found = figures.compute(run(phase("plan", {"a": broken}, {"a": ()})))
-    assert found.run["agent_s"] is None
-    assert found.run["work_s"] == 1.0
+    assert (found.run["agent_s"], found.run["work_s"], found.run["critical_s"]) == (None, None, None)
+    assert (found.run["work_s_known"], found.run["gate_s"], found.run["idle_s"]) == (1.0, None, None)
+    made = metrics.exposition(found).decode()
+    assert "phasegate_run_working_seconds{" not in made
+    assert "phasegate_phase_duration_seconds{" not in made
+    assert "phasegate_agent_runtime_seconds{" not in made
+
+
+def test_attempts_that_no_outcome_names_were_paid_all_the_same() -> None:
+    put_away = {"attempts": outcome((0, 4), (5, 9))["attempts"], "usage": outcome((0, 1), cost=1.5, tokens=10)["usage"]}
+    known = {"a": outcome((20, 22), cost=0.5)}
+    record = run(phase("plan", known, {"a": (), "b": ()}, state="running", unpublished={"a": put_away, "b": put_away}), state="running")
+    found = figures.compute(record)
+    assert (found.run["cost_usd"], found.run["attempts"], found.run["agent_s"], found.run["worked"]) == (3.5, 5, 18.0, 2)
+    assert (found.run["input_tokens"], found.run["pending"]) == (120, 1)
+    said = overview.phase_figures(record.phases["plan"])
+    assert (said["cost_usd_known"], said["worked"], said["work_s"]) == (3.5, 2, found.run["work_s"])
+    silent = put_away | {"usage": put_away["usage"] | {"cost_usd": None}}
+    found = figures.compute(run(phase("plan", known, {"a": (), "b": ()}, unpublished={"b": silent})))
+    assert (found.run["cost_usd"], found.run["cost_usd_known"], found.run["cost_unknown"]) == (None, 0.5, 1)
+
+
+def test_a_version_that_was_approved_and_then_replaced_waited_until_its_approval() -> None:
+    shown = [{"digest": "1", "at": at(10)}, {"digest": "2", "at": at(5000)}]
+    opened = [{"digest": "1", "at": at(30)}]
+    found = figures.compute(run(phase("plan", {"a": outcome((0, 5))}, {"a": ()}, shown=shown, opened=opened, since=at(5020))))
+    assert found.gates["waiting_s"].tolist() == [20.0, 20.0]
+    assert found.gates["ended_by"].tolist() == ["approved", "approved"]
+
+
+def test_a_version_behind_a_gate_that_was_closed_again_does_not_wait_for_ever() -> None:
+    shown, opened = [{"digest": "1", "at": at(10)}], [{"digest": "1", "at": at(30)}]
+    decided = phase("plan", {"a": outcome((0, 5))}, {"a": ()}, state="pending", shown=shown, opened=opened)
+    assert figures.compute(run(decided, state="waiting")).gates["waiting_s"].tolist() == [20.0]
+    undecided = phase("plan", {"a": outcome((0, 5))}, {"a": ()}, state="pending", shown=shown)
+    found = figures.compute(run(undecided, state="waiting"))
+    assert found.gates["ended_by"].tolist() == ["unknown"]
+    assert (found.phases["gate_s"].isna().all(), found.run["gate_s"]) == (True, None)
+
+
+def test_feedback_on_an_earlier_showing_of_the_same_content_counts_there() -> None:
+    shown = [{"digest": name, "at": at(start)} for name, start in (("1", 10), ("2", 100), ("1", 200), ("3", 300))]
+    rounds = [{"reviewed": {"digest": "1"}, "at": at(50)}]
+    found = figures.compute(run(phase("plan", {"a": outcome((0, 5))}, {"a": ()}, shown=shown, rounds=rounds, since=at(310))))
+    assert found.gates["ended_by"].tolist() == ["changes_requested", "replaced", "replaced", "approved"]
+    assert found.gates["waiting_s"].tolist() == [40.0, 100.0, 100.0, 10.0]
+
+
+def test_checks_that_were_not_run_have_no_time() -> None:
+    found = figures.compute(run(phase("plan", {}, {"a": ()}, state="running"), state="running"))
+    assert found.phases["checks_s"].isna().all()
+    done = phase("plan", {}, {"a": ()}, validation={"status": "pass", "checks": []})
+    assert figures.compute(run(done)).phases["checks_s"].tolist() == [0.0]
+
+
+def test_a_clock_that_was_turned_back_makes_no_negative_time() -> None:
+    odd = outcome((0, 5))
+    odd["attempts"][0]["duration_s"] = odd["duration_s"] = -5.0
+    found = figures.compute(run(phase("plan", {"a": odd}, {"a": ()})))
+    assert (found.run["agent_s"], found.run["critical_s"]) == (0.0, 0.0)
 
 
 def test_each_version_that_was_shown_has_waited_until_its_decision() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -106,18 +105,54 @@ def now(run: Run) -> records.RunRecord:
 
 
 def test_metrics_are_stale_exactly_when_something_has_happened(run: Run) -> None:
+    agents = [("plan", "writer"), ("build", "writer")]
+
+    def stale() -> bool:
+        return freshness.stale(run.folder, now(run).state.state, freshness.moment_ns(run.folder, agents))
+
+    def write() -> None:
+        moment = freshness.moment_ns(run.folder, agents)
+        metrics.write(run.folder, figures.compute(now(run)), moment)
+
     run.shown()
-    assert freshness.stale(now(run))
-    metrics.write(run.folder, figures.compute(now(run)))
-    assert not freshness.stale(now(run))
+    assert stale()
+    write()
+    assert not stale()
+
+    def in_place(name: str) -> None:
+        with (run.folder / name).open("a") as file:
+            file.write(" ")
+
+    changes = [
+        lambda: run.rewrite("plan/agents/writer/outcome.json", lambda value: value.update(exit_code=7)),
+        lambda: in_place("plan/agents/writer/outcome.json"),
+        lambda: in_place("plan/validation.json"),
+        lambda: in_place("metrics.prom"),
+        lambda: run.marker().touch(),
+        lambda: run.marker().unlink(),
+        lambda: (run.folder / "plan" / "CHANGES_REQUESTED").write_text("more\n"),
+        lambda: (run.folder / "metrics.prom").unlink(),
+        lambda: (run.folder / "metrics.json").write_text('{"state": "waiting"}'),
+    ]
+    for number, change in enumerate(changes):
+        time.sleep(0.02)
+        change()
+        assert stale(), number
+        write()
+        assert not stale(), number
+
+
+def test_a_change_between_reading_and_writing_is_noticed(run: Run) -> None:
+    agents = [("plan", "writer")]
+    run.shown()
+    moment, found = freshness.moment_ns(run.folder, agents), figures.compute(now(run))
     time.sleep(0.02)
     run.rewrite("plan/agents/writer/outcome.json", lambda value: value.update(exit_code=7))
-    assert freshness.stale(now(run))
-    metrics.write(run.folder, figures.compute(now(run)))
-    time.sleep(0.02)
-    run.marker().touch()
-    assert freshness.stale(now(run))
-    metrics.write(run.folder, figures.compute(now(run)))
-    assert not freshness.stale(now(run))
-    os.remove(run.folder / "metrics.prom")
-    assert freshness.stale(now(run))
+    metrics.write(run.folder, found, moment)
+    assert freshness.stale(run.folder, found.state, freshness.moment_ns(run.folder, agents))
+
+
+def test_a_label_with_half_a_character_is_written() -> None:
+    odd = outcome((0, 2), status="failed\ud800")
+    made = metrics.exposition(figures.compute(recorded(phase("plan", {"a": odd}, {"a": ()}, state="blocked"), state="blocked")))
+    assert b"ud800" in made

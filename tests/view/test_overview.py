@@ -136,6 +136,33 @@ def test_csv_quotes_and_leaves_the_unknown_empty(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == 'a,b\n"say ""x"", y",\n'
 
 
+def test_csv_is_no_formula_and_acts_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_rows([{"a": "=1+1", "b": "\x1b]0;x\x07", "c": -1.5}], ["a", "b", "c"], "csv")
+    assert capsys.readouterr().out == "a,b,c\n'=1+1,\ufffd]0;x\ufffd,-1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", "[1]"),
+        ("status.json", '{"phases": null}'),
+        ("status.json", '{"phases": {"plan": "open"}}'),
+        ("plan/agents/writer/attempts/001/exit.json", "[1]"),
+    ],
+)
+def test_a_damaged_run_does_not_hide_the_others(run: Run, name: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run.shown()
+    summary.status_file(run.folder, state.as_json(state.read(run.folder, plan(), "digest"), COMMAND))
+    (run.folder / name).write_text(content)
+    other = Run(Path("runs/later"))
+    other.start()
+    capsys.readouterr()
+    runs.show(Path("runs"), "demo")
+    printed = capsys.readouterr().out
+    assert "later" in printed
+    assert "demo *" in printed
+
+
 def test_runs_are_listed_newest_first_with_the_current_one_marked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.shown()
     summary.status_file(run.folder, state.as_json(state.read(run.folder, plan(), "digest"), COMMAND))

@@ -15,7 +15,6 @@ from workflow.call.model import Call
 from workflow.errors import UsageError
 from workflow.gate import approvals, feedback, people, rollback, verdict
 from workflow.plan.commandline import PARAMETERS
-from workflow.proof.hygiene import summary as hygiene
 from workflow.view import changes, doctor, logs, overview, proofs, records, runs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
@@ -70,9 +69,12 @@ def metrics(call: Call) -> int:
     """Measure the run anew and show it."""
     _require_run(call)
     from workflow.view import measuring  # pandas takes half a second
+    from workflow.view.metrics import TABLES, write
 
-    table = call.line.choice("table", list(measuring.TABLES), "agents")
-    measuring.show(records.read(call.state(), call.plan), call.line.choice("format", ["table", "json", "csv"], "table"), table)
+    table, form = call.line.choice("table", list(TABLES), "agents"), call.line.choice("format", ["table", "json", "csv"], "table")
+    moment = ending.moment_of(call)
+    keep = None if call.line.dry_run else lambda record, found: write(record.run_dir, found, moment)
+    measuring.show(lambda: records.read(call.state(), call.plan), keep, form, table)
     return 0
 
 
@@ -227,8 +229,7 @@ def perform(call: Call, name: str) -> int:
     if ACTS[name].writes and call.writes:
         now, notes = call.state(), ending.show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
-        hygiene.write(call.run_dir, call.plan)
-        summary.show([*notes, *summary.lines(now, call.command)])
+        summary.show([*notes, *ending.measure(call, now), *summary.lines(now, call.command)])
     sys.stdout.flush()
     return code
 

@@ -31,7 +31,7 @@ def finish(call: Call, workdir: Path) -> None:
         shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
         problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
-        problem += _measure(call, now)
+        problem += measure(call, now)
         sys.stdout.flush()
         last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)
         summary.show([*problem, *notices.send(call.run_dir, shown, call.settings["notify"]), *last])
@@ -46,23 +46,29 @@ def finish(call: Call, workdir: Path) -> None:
         os._exit(code)
 
 
-def _measure(call: Call, now: state.RunState) -> list[str]:
+def measure(call: Call, now: state.RunState) -> list[str]:
     """Bring hygiene_summary.json, metrics.json and metrics.prom up to date. A person who has stopped the run does not wait for it.
 
     Where that fails, they are not left behind with what was true before, and a line says so: what the run is does not hang on it.
     """
     try:
         hygiene.write(call.run_dir, call.plan)
-        record = records.read(now, call.plan)
-        if not call.stopped and freshness.stale(record):
+        moment = moment_of(call)
+        if not call.stopped and freshness.stale(call.run_dir, now.state, moment):
             from workflow.view import figures, metrics  # pandas takes half a second
 
-            metrics.write(call.run_dir, figures.compute(record))
+            metrics.write(call.run_dir, figures.compute(records.read(now, call.plan)), moment)
     except Exception as error:  # noqa: BLE001 - whatever it is
         for name in (freshness.JSON, freshness.PROMETHEUS):
-            (call.run_dir / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (call.run_dir / name).unlink(missing_ok=True)
         return [f"  warning: the run could not be measured: {type(error).__name__}: {plain(str(error))}"]
     return []
+
+
+def moment_of(call: Call) -> int:
+    """The time of the newest file that figures come from; to be asked for before they are read."""
+    return freshness.moment_ns(call.run_dir, [(agent.phase, agent.name) for agent in call.plan.agents()])
 
 
 def foretell(call: Call, workdir: Path) -> None:

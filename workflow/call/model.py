@@ -59,6 +59,8 @@ class Call:
         self._judged[phase] = (seen, found)
         if self.writes and found.by_bare_marker and found.digest:
             history.record_opening(self.run_dir, phase, found.digest, self.run_dir / phase / "APPROVED")
+        if self.writes and found.is_open and found.digest and found.trust != "none":
+            history.record_opened(self.run_dir, phase, found.digest, found.since)
         return found
 
     def brief(self, agent: Agent) -> str:
@@ -211,8 +213,9 @@ class Call:
         return str(self.source)
 
     def state(self) -> state.RunState:
-        """Where the run stands now."""
-        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], self.failed and not self.stopped)
+        """Where the run stands now. That a job could not do its work is known to the call that ran it, and to status.json after it."""
+        told = not self.writes and files.try_read_object(self.run_dir / "status.json").get("state") == "failed"
+        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], told or (self.failed and not self.stopped))
 
 
 def _filled(word: str) -> str:

@@ -51,7 +51,8 @@ def _parse(text: str) -> dict[str, Any]:
         data = text
     if isinstance(data, dict) and isinstance(data.get("items"), list):
         items, agents = data["items"], data.get("agents") or []
-        extra = {key: str(data.get(key) or "") for key in ("by", "at", "digest")}
+        extra = {key: str(data.get(key) or "") for key in ("by", "digest")}
+        extra["at"] = str(data["at"]) if files.is_time(data.get("at")) else ""
     elif isinstance(data, list):
         items, agents, extra = _as_written(data, text), [], {}
     else:
@@ -96,8 +97,15 @@ def path_of(run_dir: Path, phase: str) -> Path:
 
 
 def rounds(run_dir: Path, phase: str) -> list[dict[str, Any]]:
-    """All rounds of feedback on a phase, oldest first."""
-    return (files.try_read_json(path_of(run_dir, phase)) or {}).get("rounds", [])
+    """All rounds of feedback on a phase, oldest first; damaged ones are left out."""
+    found = files.try_read_object(path_of(run_dir, phase)).get("rounds")
+    return [entry for entry in found if _is_round(entry)] if isinstance(found, list) else []
+
+
+def _is_round(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not {"sha256", "items", "agents", "by", "at", "answered"} <= entry.keys():
+        return False
+    return isinstance(entry.get("reviewed"), dict) and {"digest", "commit", "tree", "agents"} <= entry["reviewed"].keys()
 
 
 def settle(run_dir: Path, phase: str, agents: list[str]) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from workflow import files
 
-EMPTY: dict[str, Any] = {"shown": [], "opening": None, "place": None, "place_since_ns": 0}
+EMPTY: dict[str, Any] = {"shown": [], "opened": [], "opening": None, "place": None, "place_since_ns": 0}
+SHOWN, OPENED = {"digest", "at", "at_ns"}, {"digest", "at"}
 
 
 def path(run_dir: Path, phase: str) -> Path:
@@ -23,8 +24,15 @@ def path(run_dir: Path, phase: str) -> Path:
 
 
 def read(run_dir: Path, phase: str) -> dict[str, Any]:
-    """The record of a phase's gate; an empty one where there is none."""
-    return EMPTY | (files.try_read_json(path(run_dir, phase)) or {})
+    """The record of a phase's gate; an empty one where there is none. What is damaged in it counts as never noted."""
+    found = EMPTY | files.try_read_object(path(run_dir, phase))
+    opening = found["opening"] if isinstance(found["opening"], dict) else None
+    return found | {"shown": _whole(found["shown"], SHOWN), "opened": _whole(found["opened"], OPENED), "opening": opening}
+
+
+def _whole(rows: Any, keys: set[str]) -> list[dict[str, Any]]:
+    rows = rows if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, dict) and keys <= row.keys() and files.is_time(row["at"])]
 
 
 def place(run_dir: Path) -> int:
@@ -57,6 +65,14 @@ def record_opening(run_dir: Path, phase: str, digest: str, marker: Path) -> None
     opening = {"digest": digest, "marker_mtime_ns": marker.stat().st_mtime_ns}
     if {key: (record["opening"] or {}).get(key) for key in opening} != opening:
         files.write_json(path(run_dir, phase), record | {"opening": opening | {"at": files.now()}})
+
+
+def record_opened(run_dir: Path, phase: str, digest: str, at: str) -> None:
+    """Note since when a gate is open for what is shown, once for each time that it was shown; figures are made of it."""
+    record = read(run_dir, phase)
+    shown = record["shown"]
+    if shown and shown[-1]["digest"] == digest and not any(entry["at"] >= shown[-1]["at"] for entry in record["opened"]):
+        files.write_json(path(run_dir, phase), record | {"opened": [*record["opened"], {"digest": digest, "at": max(at, shown[-1]["at"])}]})
 
 
 def settle_place(run_dir: Path, phases: list[str]) -> None:

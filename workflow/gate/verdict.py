@@ -131,7 +131,7 @@ def _judge_marker(run_dir: Path, marker: tuple[bytes, int] | str | None, phase: 
     reasons += waived_reasons(approval.waivers)
     if approval.budget_usd is not None:
         reasons.append(f"what follows may cost {approval.budget_usd:g} USD")
-    facts = (approval.by, approval.at or touched, approval.waivers)
+    facts = (approval.by, approval.at if files.is_time(approval.at) else touched, approval.waivers)
     return Verdict(phase, OPEN, tuple(reasons), digest, "recorded", *facts, budget_usd=approval.budget_usd)
 
 

@@ -7,6 +7,7 @@ https://prometheus.io/docs/practices/naming/. What is unknown is null in the one
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from workflow import files
-from workflow.view.figures import Figures
+from workflow.view.figures import PENDING, Figures
 from workflow.view.freshness import JSON, PROMETHEUS
 
 TABLES = ("phases", "agents", "attempts", "checks", "gates")
@@ -72,8 +73,13 @@ def exposition(found: Figures) -> bytes:
     gauges = {name: Gauge(name, text, labels, registry=registry) for name, (text, labels) in FAMILIES.items()}
     for name, labels, value in _samples(found):
         if value is not None and not pd.isna(value):
-            gauges[name].labels(found.name, *labels).set(float(value))
+            gauges[name].labels(found.name, *map(_label, labels)).set(float(value))
     return generate_latest(registry)
+
+
+def _label(text: str) -> str:
+    """A label's value that can be written as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 Sample = tuple[str, tuple[str, ...], Any]
@@ -94,7 +100,7 @@ def _samples(found: Figures) -> Iterator[Sample]:
 def _of_phase(found: Figures, row: Mapping[str, Any]) -> Iterator[Sample]:
     phase = row["phase"]
     checks, gates = found.checks[found.checks["phase"] == phase], found.gates[found.gates["phase"] == phase]
-    yield "phasegate_phase_duration_seconds", (phase,), row["work_s"] if row["attempts"] else None
+    yield "phasegate_phase_duration_seconds", (phase,), row["work_s"] if row["worked"] else None
     for status in ("succeeded", "failed", "skipped", "pending"):
         yield "phasegate_phase_agents", (phase, status), row[status]
     yield "phasegate_phase_artifacts", (phase,), row["artifacts"]
@@ -111,9 +117,9 @@ def _of_phase(found: Figures, row: Mapping[str, Any]) -> Iterator[Sample]:
 
 def _of_agent(row: Mapping[str, Any]) -> Iterator[Sample]:
     labels = (row["phase"], row["agent"], row["status"])
-    if pd.isna(row["attempts"]):
-        return  # it has not worked yet
     worked = row["attempts"] > 0
+    if not worked and row["status"] == PENDING:
+        return  # it has not worked yet
     yield "phasegate_agent_runtime_seconds", labels, row["agent_s"] if worked else None
     yield "phasegate_agent_attempts", labels, row["attempts"]
     yield "phasegate_agent_exit_code", labels, row["exit_code"]
@@ -123,8 +129,10 @@ def _of_agent(row: Mapping[str, Any]) -> Iterator[Sample]:
     yield "phasegate_agent_artifacts", labels, row["artifacts"]
 
 
-def write(run_dir: Path, found: Figures) -> tuple[Path, Path]:
-    """Write metrics.json and metrics.prom; returns their paths."""
+def write(run_dir: Path, found: Figures, moment_ns: int) -> tuple[Path, Path]:
+    """Write metrics.json and metrics.prom, with the time of the newest file that they were computed from; returns their paths."""
     files.write_json(run_dir / JSON, document(found))
     files.write_bytes(run_dir / PROMETHEUS, exposition(found))
+    for name in (JSON, PROMETHEUS):
+        os.utime(run_dir / name, ns=(moment_ns, moment_ns))
     return run_dir / JSON, run_dir / PROMETHEUS

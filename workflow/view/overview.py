@@ -24,10 +24,13 @@ SPARE = ("digest", "since", "by", "validation", "trust", "cost")
 
 def phase_figures(phase: PhaseRecord) -> dict[str, Any]:
     """What a phase's agents have done so far: counts by how they ended, seconds of work, and what is known of the cost."""
-    found = [phase.outcomes.get(agent.name) for agent in phase.plan.agents]
+    names = [agent.name for agent in phase.plan.agents]
+    found = [phase.outcomes.get(name) for name in names]
     ended = [outcome["status"] for outcome in found if outcome]
     succeeded, skipped = ended.count(outcomes.SUCCEEDED), ended.count("skipped")
-    costs = [outcome["usage"].get("cost_usd") for outcome in found if outcome and outcome["attempts"]]
+    tries = {name: phase.tries(name) for name in names}
+    costs = [phase.used(name, "cost_usd") for name in names if tries[name]]
+    spans = [span for name in names for span in map(_span, tries[name])]
     return {
         "agents": len(found),
         "succeeded": succeeded,
@@ -35,18 +38,20 @@ def phase_figures(phase: PhaseRecord) -> dict[str, Any]:
         "skipped": skipped,
         "pending": len(found) - len(ended),
         "validation": (phase.validation or {}).get("status"),
-        "work_s": covered(span for outcome in found if outcome for span in _spans(outcome)),
+        "work_s": None if None in spans else covered(filter(None, spans)),
+        "work_s_known": covered(filter(None, spans)),
         "worked": len(costs),
         "cost_usd_known": round(sum(cost for cost in costs if cost is not None), 6),
         "cost_unknown": costs.count(None),
-        "cost_estimated": any(outcome["usage"].get("estimated") for outcome in found if outcome),
+        "estimated": any(map(phase.estimated, names)),
     }
 
 
-def _spans(outcome: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    for attempt in outcome["attempts"]:
-        if attempt["started_at"] and attempt["ended_at"]:
-            yield files.parse_time(attempt["started_at"]), files.parse_time(attempt["ended_at"])
+def _span(attempt: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """From when to when an attempt went on; None where its end is not known."""
+    if not attempt["started_at"] or not attempt["ended_at"]:
+        return None
+    return files.parse_time(attempt["started_at"]), files.parse_time(attempt["ended_at"])
 
 
 def as_json(record: RunRecord, command: Command) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _row(name: str, phase: Mapping[str, Any]) -> dict[str, Any]:
     found = phase["figures"]
     done = f"{found['succeeded']} of {found['agents']}"
     extra = [f"{found[word]} {word}" for word in ("failed", "skipped") if found[word]]
-    cost = (found["cost_usd_known"], found["cost_unknown"], found["worked"], found["cost_estimated"])
+    cost = (found["cost_usd_known"], found["cost_unknown"], found["worked"], found["estimated"])
     return {
         "phase": name,
         **{key: phase[key] for key in ("state", "trust", "digest")},
@@ -96,7 +101,7 @@ def _row(name: str, phase: Mapping[str, Any]) -> dict[str, Any]:
         "since": tables.minute(phase["since"]),
         "agents": ", ".join([done, *extra]),
         "validation": found["validation"],
-        "duration": tables.seconds(found["work_s"]) if found["worked"] else None,
+        "duration": tables.seconds(found["work_s"], found["work_s_known"]) if found["worked"] else None,
         "cost": tables.dollars(*cost) if found["worked"] else None,
     }
 

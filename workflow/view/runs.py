@@ -15,25 +15,36 @@ from workflow.gate import history, verdict
 from workflow.view import tables
 from workflow.work import spending
 
-COLUMNS = ("run", "type", "state", "open", "held_by", "agents", "work", "cost", "started_at", "last_event")
-SPARE = ("started_at", "type", "last_event", "work", "cost")
+COLUMNS = ("run", "type", "state", "open", "held_by", "agents", "agent_time", "cost", "started_at", "last_event")
+SPARE = ("started_at", "type", "last_event", "agent_time", "cost")
 
 
 def listing(folder: Path, current: str) -> list[dict[str, Any]]:
     """A row for each run below `folder`, the newest first; `current` is the one that commands are about."""
-    found = [_row(path.parent, current) for path in folder.glob("*/run.json")]
+    found = [_row_or_unknown(path.parent, current) for path in folder.glob("*/run.json")]
     return sorted(found, key=lambda row: str(row["started_at"]), reverse=True)
 
 
+def _row_or_unknown(run_dir: Path, current: str) -> dict[str, Any]:
+    """The row of a run; one in which nothing is known where its files are damaged, since the others are to be seen."""
+    try:
+        return _row(run_dir, current)
+    except Exception as error:  # noqa: BLE001 - whatever stands in the files
+        damaged = f"cannot be read: {type(error).__name__}: {error}"
+        row = dict.fromkeys(("type", "open", "agents", "started_at", "last_event", "agent_s", "agent_s_known"))
+        costs = {"cost_usd_known": 0.0, "cost_unknown": 1, "attempts": 1, "estimated": False}
+        return row | costs | {"run": run_dir.name, "current": run_dir.name == current, "state": "unknown", "held_by": damaged}
+
+
 def _row(run_dir: Path, current: str) -> dict[str, Any]:
-    begun = files.try_read_json(run_dir / "run.json") or {}
-    status = files.try_read_json(run_dir / "status.json") or {}
+    begun = files.try_read_object(run_dir / "run.json")
+    status = files.try_read_object(run_dir / "status.json")
     phases = status.get("phases", {})
     states = {name: _state(run_dir, name, known) for name, known in phases.items()}
     held = [f"{name} ({state})" for name, state in states.items() if state in verdict.HOLDING]
     spent = spending.all_of(run_dir)
     known, unknown = spending.total(spent, "usd")
-    seconds, _ = spending.total(spent, "wall_s")
+    seconds, untimed = spending.total(spent, "wall_s")
     return {
         "run": run_dir.name,
         "current": run_dir.name == current,
@@ -42,10 +53,12 @@ def _row(run_dir: Path, current: str) -> dict[str, Any]:
         "open": f"{sum(state == verdict.OPEN for state in states.values())} of {len(phases)}",
         "held_by": ", ".join(held) or None,
         "agents": len({(item.phase, item.agent) for item in spent}),
-        "work_s": round(seconds, 3),
+        "agent_s": None if untimed else round(seconds, 3),
+        "agent_s_known": round(seconds, 3),
         "cost_usd_known": known,
         "cost_unknown": unknown,
         "attempts": len(spent),
+        "estimated": any(item.usage.get("estimated") for item in spent),
         "started_at": begun.get("started_at"),
         "last_event": _last_event(run_dir, begun),
     }
@@ -78,8 +91,8 @@ def show(folder: Path, current: str, form: str = "table") -> None:
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": f"{row['run']} *" if row["current"] else row["run"],
-        "work": tables.seconds(row["work_s"]),
-        "cost": tables.dollars(row["cost_usd_known"], row["cost_unknown"], row["attempts"]),
+        "agent_time": tables.seconds(row["agent_s"], row["agent_s_known"]),
+        "cost": tables.dollars(row["cost_usd_known"], row["cost_unknown"], row["attempts"], row["estimated"]),
         "started_at": tables.minute(row["started_at"]),
         "last_event": tables.minute(row["last_event"]),
     }

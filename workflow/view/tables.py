@@ -32,6 +32,7 @@ STYLES = {
     "unknown": "magenta", "skipped": "dim",
 }  # fmt: skip
 NUMBERS = "0123456789"
+FORMULAS = ("=", "+", "-", "@")
 
 
 def console(stream: IO[str] | None = None) -> Console:
@@ -51,13 +52,21 @@ def print_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: st
         sys.stdout.write(files.pretty_json(rows))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([list(names), *(["" if row[name] is None else row[name] for name in names] for row in rows)])
+        writer.writerows([list(names), *([_field(row[name]) for name in names] for row in rows)])
     elif not rows:
         sys.stdout.write("nothing yet\n")
     else:
         goal = console()
         goal.print(fitting(rows, names, spare, goal, title))
     sys.stdout.flush()
+
+
+def _field(value: Any) -> Any:
+    """A value for CSV: no text in it acts on a terminal, or is a formula in a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if value is None:
+        return ""
+    text = plain(value) if isinstance(value, str) else value
+    return f"'{text}" if isinstance(text, str) and text[:1] in FORMULAS else text
 
 
 def fitting(rows: Sequence[Mapping[str, Any]], names: Sequence[str], spare: Sequence[str], goal: Console, title: str = "") -> Table:
@@ -90,10 +99,10 @@ def cell(name: str, value: Any) -> Text:
     return Text(text, style=STYLES.get(text, ""))
 
 
-def seconds(value: float | None) -> str:
-    """A duration as people say it; unknown where it is not known."""
+def seconds(value: float | None, known: float | None = None) -> str:
+    """A duration as people say it; unknown where it is not known, with the part that is."""
     if value is None:
-        return "unknown"
+        return f"{seconds(known)} + unknown" if known else "unknown"
     if value < 100:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
@@ -110,8 +119,8 @@ def dollars(known: float, unknown: int, worked: int, estimated: bool = False) ->
     """A cost as people write it: what is known, and how many agents did not say."""
     if worked and unknown >= worked:
         return "unknown"
-    text = f"{'~' if estimated else ''}{known:,.2f}" if known >= 1 or not known else f"{'~' if estimated else ''}{known:.4f}"
-    return f"{text} USD" + (f" + {unknown} unknown" if unknown else "")
+    digits = f"{known:,.2f}" if known >= 1 or not known else f"{known:.4f}" if known >= 0.0001 else "< 0.0001"
+    return f"{'~' if estimated else ''}{digits} USD" + (f" + {unknown} unknown" if unknown else "")
 
 
 def show_bundles(run_dir: Path, phase: str | None = None, form: str = "table") -> None:

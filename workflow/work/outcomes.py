@@ -112,13 +112,29 @@ def summary(attempt: Attempt) -> dict[str, Any]:
 
 def whole(value: Any) -> bool:
     """Whether a value has the shape of an outcome: what its views rely on is there, and of the right kind."""
-    texts, lists = ("status",), ("errors", "attempts", "artifacts", "deleted")
-    if not isinstance(value, dict) or not {"exit_code", "started_at", "ended_at", "log"} <= value.keys():
+    if not isinstance(value, dict) or not {"exit_code", "started_at", "ended_at", "log", "duration_s"} <= value.keys():
         return False
-    kinds = [isinstance(value.get(name), str) for name in texts] + [isinstance(value.get(name), list) for name in lists]
-    kinds += [isinstance(value.get(name), dict) for name in ("usage", "runner")] + [isinstance(value.get("duration_s"), (int, float))]
-    parts = {"number", "status", "exit_code", "started_at", "ended_at", "duration_s"}
-    return all(kinds) and all(isinstance(attempt, dict) and parts <= attempt.keys() for attempt in value["attempts"])
+    kinds = [isinstance(value.get("status"), str), isinstance(value.get("runner"), dict), _is_usage(value.get("usage"))]
+    kinds += [isinstance(value.get(name), list) for name in ("errors", "attempts", "artifacts", "deleted")]
+    return all(kinds) and _is_timed(value) and all(map(_is_attempt, value["attempts"]))
+
+
+def _is_attempt(value: Any) -> bool:
+    return isinstance(value, dict) and {"number", "status", "exit_code", "duration_s"} <= value.keys() and _is_timed(value)
+
+
+def _is_timed(value: dict[str, Any]) -> bool:
+    """Whether times, duration and exit code are what they should be, or not known."""
+    times = [value.get(name) is None or files.is_time(value[name]) for name in ("started_at", "ended_at")]
+    code, took = value["exit_code"], value["duration_s"]
+    return all(times) and (code is None or isinstance(code, int)) and (took is None or isinstance(took, int | float))
+
+
+def _is_usage(value: Any) -> bool:
+    """Whether amounts are numbers, whole ones but for the cost, or not known."""
+    known = {name: value.get(name) for name in SUMS} if isinstance(value, dict) else {"": ""}
+    kinds = {name: (int, float) if name == "cost_usd" else (int,) for name in known}
+    return all(amount is None or (isinstance(amount, kinds[name]) and amount >= 0) for name, amount in known.items())
 
 
 def read(run_dir: Path, phase: str, agent: str) -> dict[str, Any] | None:

@@ -27,9 +27,12 @@ def score_phase(run_dir: Path, phase: str, options: Mapping[str, Any]) -> dict[s
     repo, tree = run_dir / "project.git", merge["tree"]
     try:
         found = inventory.files(repo, tree)
+        if not found:
+            raise Unmeasured("no files", "there are no files to judge")
         results = _results(repo, tree, found, criteria, values)
-    except GitError as error:
-        found, results = [], [scoring.unknown(name, Unmeasured("git", str(error))) for name in WEIGHTS]
+    except (GitError, Unmeasured) as error:
+        why = error if isinstance(error, Unmeasured) else Unmeasured("git", str(error))
+        found, results = [], [scoring.unknown(name, why) for name in WEIGHTS]
     made = {"schema": 1, "phase": phase, "tree": tree, "files": len(found), **record.summed(results, values)}
     files.write_json(run_dir / phase / record.NAME, made)
     return made

@@ -46,11 +46,20 @@ def read(run_dir: Path, phase: str) -> dict[str, Any]:
     tree = _of(files.try_read_json(run_dir / phase / "merge.json"), "tree")
     record = files.try_read_json(run_dir / phase / NAME)
     rows = _of(record, "components")
-    if not tree or _of(record, "tree") != tree or not isinstance(rows, dict) or not set(WEIGHTS) <= set(rows):
+    if not tree or _of(record, "tree") != tree or not _whole(record, rows):
         results = [scoring.unknown(name, Unmeasured("score_hygiene", "not measured")) for name in WEIGHTS]
         return {"schema": 1, "phase": phase, "tree": tree, "files": None, **summed(results, Values({}))}
     score = scoring.total(rows[name]["points"] for name in WEIGHTS)
     return record | {"score": score, "grade": scoring.grade(score)}
+
+
+def _whole(record: Any, rows: Any) -> bool:
+    """Whether a record has the shape that its readers rely on."""
+    if not isinstance(rows, dict) or not set(WEIGHTS) <= set(rows):
+        return False
+    kinds = [isinstance(row, dict) and {"status", "weight", "reason", "found", "listed"} <= row.keys() for row in rows.values()]
+    kinds += [isinstance(record.get(name), list) for name in ("unknown", "findings")]
+    return all(kinds) and all(row.get("points") is None or isinstance(row["points"], int) for row in rows.values())
 
 
 def _of(value: Any, key: str) -> Any:
