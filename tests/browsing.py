@@ -31,9 +31,9 @@ class Opened:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless chromium."""
+    """Headless chromium. It ends with the tests of a module: while it is there, nothing else can run an event loop."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here (Debian: apt install chromium)")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[test]')")

@@ -89,3 +89,33 @@ def test_runs_lists_every_run(desk: Desk) -> None:
     rows = json.loads(desk.run("runs", "--config", "format=json").out)
     assert {row["run"]: row["state"] for row in rows} == {"demo": "waiting", "other": "waiting"}
     assert Path(desk.path / "runs/other/metrics.prom").is_file()
+
+
+def test_a_rollback_changes_what_monitoring_sees_and_loses_no_cost(delivered_desk: Desk) -> None:
+    desk, path = delivered_desk, delivered_desk.path / "runs/demo/metrics.prom"
+    before, document = path.read_bytes(), desk.json("runs/demo/metrics.json")
+    desk.run("rollback", "--config", "to=plan")
+    found = desk.json("runs/demo/metrics.json")
+    assert found["totals"]["attempts"] == document["totals"]["attempts"] == 3
+    assert found["totals"]["agent_s"] == document["totals"]["agent_s"]
+    assert 'phasegate_run_state{run="demo",state="delivered"} 0.0' in desk.read("runs/demo/metrics.prom")
+    desk.run("restore")
+    assert path.read_bytes() == before
+
+
+def test_a_dry_run_and_a_folder_that_cannot_be_written_are_only_looked_at(delivered_desk: Desk) -> None:
+    desk, path = delivered_desk, delivered_desk.path / "runs/demo/metrics.json"
+    path.unlink()
+    assert "nothing, in a dry run" in desk.run("-n", "metrics").out
+    assert not path.exists()
+
+
+def test_a_failed_job_is_not_forgotten_by_a_look(desk: Desk) -> None:
+    desk.configure(PHASES, RUNNERS)
+    desk.run()
+    desk.write("runs/demo/plan/base.json", "[]")
+    (desk.path / "runs/demo/plan/merge.json").unlink()
+    desk.run(check=1)
+    assert desk.json("runs/demo/status.json")["state"] == "failed"
+    assert desk.run("status").out.startswith("demo: failed")
+    assert json.loads(desk.run("metrics", "--config", "format=json").out)["state"] == "failed"

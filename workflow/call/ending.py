@@ -29,8 +29,8 @@ def finish(call: Call, workdir: Path) -> None:
         os.chdir(workdir)  # with --directory, Snakemake has gone back to where the user stands
         now = call.state()
         shown = [call.judge(name) if phase.digest else Verdict(name, phase.state) for name, phase in now.phases.items()]
-        problem = show_project(call)
         summary.status_file(call.run_dir, state.as_json(now, call.command))
+        problem = _project(call)
         problem += measure(call, now)
         sys.stdout.flush()
         last = summary.stopped(now, call.command) if call.stopped else summary.lines(now, call.command)
@@ -76,6 +76,14 @@ def foretell(call: Call, workdir: Path) -> None:
     os.chdir(workdir)
     sys.stdout.flush()
     summary.show(estimate.lines(call.run_dir, call.waiting()))
+
+
+def _project(call: Call) -> list[str]:
+    """`show_project`; a line where the files that it needs are not what they should be, which does not change what the run is."""
+    try:
+        return show_project(call)
+    except PhasegateError as error:
+        return [f"  warning: project/ is left as it is: {plain(str(error))}"]
 
 
 def show_project(call: Call) -> list[str]:

@@ -110,7 +110,7 @@ def _lines(name: str, phase: Mapping[str, Any], following: set[str]) -> Iterator
     """Why a phase stands where it does, and what to read and to type; a command stands once."""
     yield from (f"{name}: {row['agent']} works since {row['since']} (attempt {row['attempt']})" for row in phase["working"])
     yield from (f"{name}: outcome.json of {agent} cannot be read, so what it did is unknown" for agent in phase["damaged"])
-    said = [f"waived {row['item']}: {row['reason']}" for row in phase["waivers"]] if phase["state"] == "open" else phase["reasons"]
+    said = phase["reasons"][1:] if phase["state"] == "open" else phase["reasons"]  # that it is open stands in the table
     yield from (f"{name}: {reason}" for reason in said)
     if not phase["next"] or phase["state"] == "pending" or phase["next"] in following:
         return

@@ -63,7 +63,7 @@ def test_copy_buttons_copy_the_command(opened: Callable[..., Any], waiting_page:
         seen.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     order = seen.page.locator(".order").first
     order.locator("button").click()
-    seen.page.wait_for_function("document.getElementById('says').textContent === 'Copied'")
+    seen.page.locator("#says", has_text="Copied").wait_for(state="attached")
     seen.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<textarea id=paste></textarea>')")
     seen.page.locator("#paste").focus()
     seen.page.keyboard.press("Control+V")
@@ -93,7 +93,7 @@ def test_folds_open_by_button_by_link_and_for_paper(opened: Callable[..., Any], 
     assert seen.page.locator(f"{target}").evaluate("(e) => e.open") is False
     link.focus()
     seen.page.keyboard.press("Enter")
-    seen.page.wait_for_function(f"document.querySelector('{target}').open")
+    seen.page.locator(f"{target}[open]").wait_for(state="attached")
     seen.page.locator("button.turn").click()
     assert seen.page.evaluate(count) == 0
     seen.page.locator("button.turn").click()
