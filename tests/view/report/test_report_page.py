@@ -34,7 +34,7 @@ LOST = {  # what the page says of a file of a phase that is missing, and of a da
     "validation.json": ("merged, checked (unknown), packed",) * 2,
     "hygiene.json": ("cleanliness of the files there is no hygiene.json", "score_hygiene is missing or failed"),
     "merge.json": ("There is no merged result yet.",) * 2,
-    "agents/maker/outcome.json": ("maker: no result yet",) * 2,
+    "agents/maker/outcome.json": ("maker: no result yet", "maker: unknown"),
     "REQUEST.md": ("Nothing was packed yet.", "build/REQUEST.md shows another digest than build/digest"),
     "criteria.json": ("merged, checked (unknown), packed",) * 2,
 }
