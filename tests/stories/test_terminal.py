@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -34,18 +33,19 @@ SAID = (
     "plan check there: pass",
 )
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+BOARD = re.compile(r"\d+ of \d+ jobs|[━╸╺]|^ {2}plan: |^ {4}writer ")
 
 
 class Watched:
     """A run on a terminal: everything that was written, and each state that the screen was in."""
 
-    def __init__(self, desk: Desk, columns: int, *words: str, **env: str) -> None:
+    def __init__(self, desk: Desk, columns: int, *words: str, folder: Path | None = None, **env: str) -> None:
         self.screen = pyte.HistoryScreen(columns, 40, history=1000)
         self.stream, self.raw, self.seen = pyte.Stream(self.screen), "", []
         command = ["-s", str(ROOT / "Snakefile"), "--cores", "3", *words]
         variables = {**desk.environment(), "TERM": "xterm-256color", "COLUMNS": "33", **env}
         child = pexpect.spawn(
-            str(SNAKEMAKE), command, cwd=str(desk.path), env=variables, dimensions=(40, columns), encoding="utf-8", timeout=120
+            str(SNAKEMAKE), command, cwd=str(folder or desk.path), env=variables, dimensions=(40, columns), encoding="utf-8", timeout=120
         )
         while True:
             try:
@@ -92,6 +92,19 @@ def test_what_was_said_stays_and_the_board_goes(watched_desk: Desk, columns: int
 
     assert bool(COLOUR.search(seen.raw)) == ("NO_COLOR" not in env)
     assert "\x1b[?25l" not in seen.raw.rsplit("\x1b[?25h", 1)[-1]  # the cursor is there at the end
+    assert not (watched_desk.path / "runs/.voice").exists()
+
+
+def test_run_of_another_folder_is_drawn_and_leaves_nothing(watched_desk: Desk, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    seen = Watched(watched_desk, 80, "-d", str(watched_desk.path), folder=elsewhere)
+    assert seen.code == 1
+    assert seen.boards()
+    assert "plan late: succeeded" in seen.last
+    assert not re.search(r"\d+ of \d+ jobs", seen.last)
+    assert not (watched_desk.path / "runs/.voice").exists()
+    assert not list(elsewhere.glob("runs/.*"))
 
 
 def test_nothing_is_drawn_for_a_run_in_which_nothing_is_to_be_done(watched_desk: Desk) -> None:
@@ -133,13 +146,17 @@ def test_ctrl_c_takes_the_board_away(watched_desk: Desk) -> None:
         dimensions=(30, 80),
         encoding="utf-8",
     )
-    child.expect("writer.* s ", timeout=60)
+    child.expect("writer.* s\x1b", timeout=60)
+    written = child.before + child.after
     child.sendintr()
     rest = child.read()
     child.close()
     screen = pyte.Screen(80, 30)
-    pyte.Stream(screen).feed(child.before + rest if isinstance(child.before, str) else rest)
+    stream = pyte.Stream(screen)
+    stream.feed(written)
+    assert any(BOARD.search(line) for line in screen.display)
+    stream.feed(rest)
     assert child.exitstatus == 130
-    assert "stopped" in rest
-    assert os.path.exists(watched_desk.path / "runs/demo")
-    assert "jobs" not in rest.split("stopped")[-1]
+    assert any("stopped" in line for line in screen.display)
+    assert not [line for line in screen.display if BOARD.search(line)]
+    assert not (watched_desk.path / "runs/.voice").exists()

@@ -1,37 +1,62 @@
 """The board: what stands at the foot of the terminal while a run goes on, drawn from the run's files.
 
 One line for the run (jobs done, time, cost so far), one for each phase that is being worked on, one for each agent at work.
-It looks at files again only where their times have changed.
+It looks at the files of an agent again only while its job runs, and once when that has ended.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from workflow import files
+from workflow.markup import plain
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.view import tables
 from workflow.work import journal, outcomes, spending
+from workflow.work.journal import Attempt
 
 SPARE_LINES = 7  # of the terminal's height that stay free for what was said before
 STEPS = {
     "start_phase": "begins", "merge_phase": "is merged", "validate_phase": "is checked", "score_hygiene": "is scored",
     "request_review": "is packed for review",
 }  # fmt: skip
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there was of an agent when its files were last looked at: its outcome, its attempts, and what each of them used."""
+
+    outcome: dict[str, Any] | None
+    tries: Sequence[Attempt]
+    usage: Sequence[dict[str, Any]]
+
+    @property
+    def begun(self) -> dict[str, Any]:
+        """What the newest attempt noted at its start, while it has not ended; else empty."""
+        return self.tries[-1].begin if self.tries and self.tries[-1].exit is None else {}
+
+    @property
+    def paused(self) -> bool:
+        """Whether an attempt has ended and another one is to follow."""
+        return bool(self.tries) and not self.tries[-1].concluded and bool((self.tries[-1].result or {}).get("retryable"))
 
 
 @dataclass
 class Board:
-    """What is known of a run while it goes on. `done` and `total` are jobs; `jobs` those that run now, id to (rule, phase)."""
+    """What is known of a run while it goes on. `done` and `total` are jobs; `jobs` those that run now, id to (rule, phase).
+
+    One thread tells it of jobs, another one draws it.
+    """
 
     run_dir: Path
     plan: Plan
@@ -39,12 +64,31 @@ class Board:
     done: int = 0
     total: int = 0
     jobs: dict[int, tuple[str, str]] = field(default_factory=dict)
-    _kept: dict[Path, tuple[int, Any]] = field(default_factory=dict)
+    _seen: dict[str, Seen] = field(default_factory=dict)
+    _stale: set[str] = field(default_factory=set)  # rules whose agents have to be looked at once more
+    _kept: dict[Path, tuple[int, dict[str, Any] | None]] = field(default_factory=dict)
+
+    def begins(self, job: int, rule: str, phase: str) -> None:
+        """The job runs."""
+        self.jobs[job] = rule, phase
+
+    def ends(self, job: int) -> None:
+        """The job does not run any more."""
+        rule, _ = self.jobs.pop(job, ("", ""))
+        self._stale.add(rule)  # after the pop, so that the last look is at what the job has left
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The lines, as many as the terminal has room for."""
-        room = max(1, console.height - SPARE_LINES)
-        lines = list(self._lines(options.max_width))
+        """The lines, as many as the terminal has room for; where a damaged file stands in the way, what is wrong."""
+        try:
+            yield from list(self._drawn(console, options))
+        except Exception as error:  # a file may be damaged in any way, and what was said has to be shown all the same
+            said = plain(f"what goes on cannot be shown: {type(error).__name__}: {error}; the run goes on")
+            yield Text(said, style="red", overflow="ellipsis", no_wrap=True)
+
+    def _drawn(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        jobs, room = list(self.jobs.values()), max(1, console.height - SPARE_LINES)
+        self._look({rule for rule, _ in jobs})
+        lines = list(self._lines(jobs))
         hidden = len(lines) - room
         shown = lines if hidden <= 0 else [*lines[: room - 1], Text(f"  ... and {hidden + 1} lines more", style="dim")]
         yield ""
@@ -52,6 +96,18 @@ class Board:
         for line in shown:
             line.truncate(options.max_width, overflow="ellipsis")
             yield line
+
+    def _look(self, running: Collection[str]) -> None:
+        """Look at the agents whose jobs run or have ended since, and at those that nobody has looked at yet."""
+        for agent in self.plan.agents():
+            rule = agent.rule
+            if rule in running or rule in self._stale or rule not in self._seen:
+                self._stale.discard(rule)
+                self._seen.pop(rule, None)  # what cannot be looked at now is looked at next time
+                folder = self.run_dir / agent.phase / "agents" / agent.name
+                tries = journal.attempts(folder)
+                used = [self._read(attempt.folder / spending.USAGE) or {} for attempt in tries]
+                self._seen[rule] = Seen(self._outcome(folder / "outcome.json"), tries, used)
 
     def _head(self, width: int) -> Table:
         head = Table.grid(padding=(0, 1))
@@ -66,30 +122,36 @@ class Board:
         return head
 
     def _cost(self) -> str:
-        found = [self._read(path / spending.USAGE) or {} for path in self._tries()]
+        found = [usage for seen in self._seen.values() for usage in seen.usage]
         known = [usage["cost_usd"] for usage in found if usage.get("cost_usd") is not None]
-        return tables.dollars(sum(known), len(found) - len(known), len(found)) if known else "cost unknown"
+        estimated = any(usage.get("estimated") for usage in found)
+        return tables.dollars(sum(known), len(found) - len(known), len(found), estimated) if known else "cost unknown"
 
-    def _tries(self) -> Iterator[Path]:
-        for agent in self.plan.agents():
-            yield from (attempt.folder for attempt in journal.attempts(self.run_dir / agent.phase / "agents" / agent.name))
-
-    def _lines(self, width: int) -> Iterator[Text]:
+    def _lines(self, jobs: Sequence[tuple[str, str]]) -> Iterator[Text]:
+        running = {rule for rule, _ in jobs}
         for phase in self.plan.phases.values():
-            steps = [STEPS[rule] for rule, name in self.jobs.values() if name == phase.name and rule in STEPS]
-            found = {agent.name: self._outcome(agent) for agent in phase.agents}
-            at_work = [(agent, begun) for agent in phase.agents if not found[agent.name] and (begun := self._begun(agent))]
-            if steps or at_work or any(name == phase.name for _, name in self.jobs.values()):
-                yield self._phase_line(phase, found, self._running(phase, found), self._paused(phase, found), steps)
-                yield from (self._agent_line(agent, begun) for agent, begun in at_work)
+            if not any(name == phase.name for _, name in jobs):
+                continue
+            steps = [STEPS[rule] for rule, name in jobs if name == phase.name and rule in STEPS]
+            found = [(agent, self._seen[agent.rule]) for agent in phase.agents]
+            busy = [(agent, seen) for agent, seen in found if agent.rule in running and not seen.outcome]
+            ended = [seen.outcome["status"] for _, seen in found if seen.outcome]
+            yield self._phase_line(phase, ended, len(busy), sum(seen.paused for _, seen in busy), steps)
+            yield from (self._agent_line(agent, begun) for agent, seen in busy if (begun := seen.begun))
 
     @staticmethod
-    def _phase_line(phase: Phase, found: dict[str, Any], running: int, paused: int, steps: list[str]) -> Text:
-        ended = [outcome["status"] for outcome in found.values() if outcome]
-        done, skipped = ended.count(outcomes.SUCCEEDED), ended.count("skipped")
-        failed, waiting = len(ended) - done - skipped, len(found) - len(ended) - running
-        counts = {"failed": failed, "skipped": skipped, "at work": running - paused, "backing off": paused, "waiting": waiting}
-        words = [f"{done} of {len(found)} done", *(f"{count} {word}" for word, count in counts.items() if count)]
+    def _phase_line(phase: Phase, ended: list[str], running: int, paused: int, steps: list[str]) -> Text:
+        done, skipped, unknown = (ended.count(status) for status in (outcomes.SUCCEEDED, "skipped", UNKNOWN))
+        failed, waiting = len(ended) - done - skipped - unknown, len(phase.agents) - len(ended) - running
+        counts = {
+            "failed": failed,
+            "skipped": skipped,
+            "unknown": unknown,
+            "at work": running - paused,
+            "backing off": paused,
+            "waiting": waiting,
+        }
+        words = [f"{done} of {len(phase.agents)} done", *(f"{count} {word}" for word, count in counts.items() if count)]
         line = Text(f"  {phase.name}: ", style="bold") + Text(", ".join(words), style="red" if failed else "")
         return line + Text(f"; {' and '.join(steps)}" if steps else "", style="cyan")
 
@@ -101,34 +163,20 @@ class Board:
             Text(f"    {agent.name}", style="cyan") + Text(f" {tables.seconds(max(0.0, time.time() - since))}") + Text(about, style="dim")
         )
 
-    def _outcome(self, agent: Agent) -> Any:
-        return self._read(self.run_dir / agent.phase / "agents" / agent.name / "outcome.json")
+    def _outcome(self, path: Path) -> dict[str, Any] | None:
+        """An outcome; of a damaged one no more than that it is unknown; None where there is none."""
+        found = self._read(path)
+        if found is not None and outcomes.whole(found):
+            return found
+        return {"status": UNKNOWN} if path.exists() else None
 
-    def _begun(self, agent: Agent) -> Any:
-        """What the newest attempt noted at its start, while it has not ended."""
-        if agent.rule not in {rule for rule, _ in self.jobs.values()}:
-            return None
-        tries = journal.attempts(self.run_dir / agent.phase / "agents" / agent.name)
-        return tries[-1].begin if tries and tries[-1].exit is None else None
-
-    def _running(self, phase: Phase, found: dict[str, Any]) -> int:
-        """How many agents without an outcome have a job that runs."""
-        rules = {rule for rule, _ in self.jobs.values()}
-        return sum(agent.rule in rules for agent in phase.agents if not found[agent.name])
-
-    def _paused(self, phase: Phase, found: dict[str, Any]) -> int:
-        """How many of them have ended an attempt and wait before their next one."""
-        rules = {rule for rule, _ in self.jobs.values()}
-        left = [agent for agent in phase.agents if not found[agent.name] and agent.rule in rules]
-        tries = [journal.attempts(self.run_dir / phase.name / "agents" / agent.name) for agent in left]
-        return sum(bool(made) and not made[-1].concluded and (made[-1].result or {}).get("retryable", False) for made in tries)
-
-    def _read(self, path: Path) -> Any:
-        """The JSON in a file, read again where its time has changed."""
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """The object in a JSON file, read again where its time has changed; None where there is none."""
         try:
             changed = path.stat().st_mtime_ns
         except OSError:
             return None
         if self._kept.get(path, (0, None))[0] != changed:
-            self._kept[path] = changed, files.try_read_json(path)
+            found = files.try_read_json(path)
+            self._kept[path] = changed, found if isinstance(found, dict) else None
         return self._kept[path][1]

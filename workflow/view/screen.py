@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from logging import LogRecord
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Screen(LogHandlerBase):
         self.drawing: threading.Thread | None = None
         self.ending = False
         self.board: Board | None = None
+        self.address = Path()
 
     @property
     def writes_to_stream(self) -> bool:
@@ -74,11 +76,11 @@ class Screen(LogHandlerBase):
             return
         said: dict[str, Any] = record.__dict__
         if event == LogEvent.JOB_INFO:  # it starts
-            board.jobs[said["jobid"]] = str(said["rule_name"]), _phase_of(said, board.plan)
+            board.begins(said["jobid"], str(said["rule_name"]), _phase_of(said, board.plan))
         elif event == LogEvent.JOB_FINISHED:
-            board.jobs.pop(said["job_id"], None)
+            board.ends(said["job_id"])
         elif event == LogEvent.JOB_ERROR:
-            board.jobs.pop(said["jobid"], None)
+            board.ends(said["jobid"])
         elif event == LogEvent.PROGRESS:
             board.done, board.total = said["done"], said["total"]
 
@@ -90,9 +92,10 @@ class Screen(LogHandlerBase):
         listener = _listen()
         if listener is None:
             return False
+        self.address = SOCKET.absolute()  # the folder may be another one at the end
         self.board, goal = Board(run_dir, plan, total=total), tables.console(sys.stderr)
         self.live = Live(self.board, console=goal, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
-        self.live.start(refresh=True)
+        self.live.start()
         goal.show_cursor(True)  # a hidden one would stay hidden after a kill
         self.drawing = threading.Thread(target=self._draw, args=(self.live, listener), daemon=True)
         self.drawing.start()
@@ -103,37 +106,52 @@ class Screen(LogHandlerBase):
     def _draw(self, live: Live, listener: socket.socket) -> None:
         """Show what is said, and the board again and again, until the end; then what was said before it."""
         listener.settimeout(PAUSE_S)
-        with contextlib.suppress(OSError):
+        with listener, contextlib.suppress(OSError):
+            _try(live.refresh)
             while True:
                 try:
                     said = listener.recv(LONGEST).decode("utf-8", "replace")
                 except TimeoutError:
-                    live.refresh()
+                    if self.ending:
+                        return
+                    _try(live.refresh)
                     continue
                 except BlockingIOError:
                     return
                 for line in map(plain, said.splitlines()):
-                    live.console.print(Text(line, overflow="fold"))
+                    _try(live.console.print, Text(line, overflow="fold"))
                 if self.ending:
                     listener.setblocking(False)
 
     def say(self, text: str) -> None:
         """Lines that stay."""
-        if self.ending or not send(text, str(SOCKET)):
+        if self.ending or not self._send(text):
             with contextlib.suppress(OSError):
                 print("\n".join(map(plain, text.splitlines())), file=sys.stderr)
+
+    def _send(self, text: str) -> bool:
+        """Text to the thread that draws; whether it was taken. From here, since an address has no room for a long path."""
+        with contextlib.suppress(OSError):
+            return send(text, os.path.relpath(self.address))
+        return False
 
     def hide(self) -> None:
         """Take the board away; what was said stays."""
         if self.live is None or self.drawing is None:
             return
         self.ending = True
-        send("", str(SOCKET))  # wakes it up
+        self._send("")  # wakes it up; else it sees the end after its pause
         self.drawing.join(PATIENCE_S)
-        with contextlib.suppress(OSError):
-            self.live.stop()
+        _try(self.live.stop)
         self.live = None
-        SOCKET.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.address.unlink()
+
+
+def _try(draw: Callable[..., None], *what: Text) -> None:
+    """Draw; where that fails, nothing ends: the thread goes on to take what jobs say, and the socket's file goes in the end."""
+    with contextlib.suppress(Exception):  # the terminal may be gone, or unable to write a character
+        draw(*what)
 
 
 def _phase_of(said: dict[str, Any], plan: Plan) -> str:
@@ -144,9 +162,9 @@ def _phase_of(said: dict[str, Any], plan: Plan) -> str:
 
 def _listen() -> socket.socket | None:
     """A socket for what jobs say; None where there can be none."""
-    SOCKET.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
+        SOCKET.unlink(missing_ok=True)
         listener.bind(str(SOCKET))
     except OSError:
         listener.close()

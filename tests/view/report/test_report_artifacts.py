@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pages import EVIL_SVG, PIXEL
+from planted import TOKENS
 from runs import tree_of
 
 from workflow import files
@@ -82,6 +83,21 @@ def test_secrets_in_files_are_replaced(run: Any) -> None:
     item = shelf(run, manifest_of(run, {"a.md": "the secret-word\n"}))["a.md"]
     assert "secret-word" not in item.content
     assert "[redacted: value of KEY]" in item.content
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><text>the secret-word</text></svg>"),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><text>the &#115;ecret&#x2d;word</text></svg>"),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><!-- \xff" + TOKENS["GitHub Token"].encode() + b" --></svg>"),
+        ("a.png", base64.b64decode(PIXEL) + b"comment: secret-word"),
+    ],
+)
+def test_picture_that_holds_a_secret_is_named_and_not_shown(run: Any, name: str, content: bytes) -> None:
+    item = shelf(run, manifest_of(run, {name: content}))[name]
+    assert (item.kind, item.content) == ("named", "")
+    assert "it holds a secret" in item.why_not
 
 
 def test_without_room_files_are_named_with_the_reason(run: Any) -> None:

@@ -118,6 +118,13 @@ def test_both_themes_differ_and_fit_every_width(opened: Callable[..., Any], host
     assert dark < 100
 
 
+@pytest.mark.parametrize("width", [1200, 1440])
+def test_phases_are_shown_up_to_their_digests(opened: Callable[..., Any], waiting_page: Path, width: int) -> None:
+    table = opened(waiting_page, width).page.locator("#overview .scroll")
+    assert table.locator("tbody .hash").first.inner_text()
+    assert table.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+
+
 def test_the_first_tab_skips_to_the_content(opened: Callable[..., Any], waiting_page: Path) -> None:
     seen = opened(waiting_page)
     seen.page.keyboard.press("Tab")

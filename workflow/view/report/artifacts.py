@@ -98,7 +98,7 @@ def _fill(item: Artifact, content: bytes, anchors: Mapping[str, str], guard: Gua
         return
     picture = _picture(content, item.path)
     if picture:
-        _fill_picture(item, content, picture, rooms["pictures"])
+        _fill_picture(item, content, picture, guard, rooms["pictures"])
     elif _is_text(content):
         _fill_text(item, content, anchors, guard, rooms["artifacts"])
     else:
@@ -114,12 +114,14 @@ def _picture(content: bytes, path: str) -> str:
     return next((kind for magic, kind in PICTURES.items() if content.startswith(magic)), "")
 
 
-def _fill_picture(item: Artifact, content: bytes, kind: str, room: Room) -> None:
+def _fill_picture(item: Artifact, content: bytes, kind: str, guard: Guard, room: Room) -> None:
     """As data in an <img>, in which neither scripts run nor anything is loaded."""
     if len(content) > PICTURE_BYTES or not room.take(len(content) * 4 // 3):
         item.why_not = "there is no room left for it on this page"
-        return
-    item.kind, item.content = "picture", f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    elif guard.hides(content):
+        item.why_not = "it holds a secret, or could not be searched for one in time"
+    else:
+        item.kind, item.content = "picture", f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _is_text(content: bytes) -> bool:

@@ -100,11 +100,13 @@ class PhaseView:
         return "; ".join([*reasons[:REASONS], *([f"and {numbers.plural(more, 'more reason')}"] if more > 0 else [])])
 
     def status(self, agent: str) -> str:
-        """The status of an agent: of its outcome, else whether an attempt goes on."""
+        """The status of an agent: of its outcome (unknown where that is damaged), else whether an attempt goes on."""
         if agent in self.working:
             return "at_work"
         outcome = self.record.outcomes.get(agent)
-        return str(outcome["status"]) if outcome else "no_result"
+        if outcome:
+            return str(outcome["status"])
+        return "unknown" if agent in self.record.damaged else "no_result"
 
     @property
     def many(self) -> bool:

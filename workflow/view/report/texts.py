@@ -5,6 +5,7 @@ A secret is replaced before a text is cut (half of one has no shape), and a cut 
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import stat
@@ -58,6 +59,11 @@ class Guard:
         if isinstance(value, str):
             return self.text(value)
         return UNKNOWN if is_unknown(value) else value
+
+    def hides(self, content: bytes) -> bool:
+        """Whether bytes that would be shown as they are hold a secret, as it is or in the references of XML."""
+        told = html.unescape(content.decode("utf-8", "replace")).encode("utf-8", "replace") if b"&" in content else content
+        return any(leaks.redact(form, self.secret) != form for form in {content, told})
 
     def head(self, content: bytes, limit: int) -> Cut:
         """The beginning of a text file, by whole lines where they are not too long."""
