@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import Desk, sh, snapshot, wait_for
 
+VIEWS = ("status.json", "metrics.json", "metrics.prom")  # they follow the moment of an approval
 PHASES = {
     "plan": {"agents": {"writer": {"runner": "write"}}},
     "build": {"agents": {"maker": {"runner": "make"}}},
@@ -98,9 +99,9 @@ def test_approving_the_same_digest_again_runs_nothing(waiting: Desk) -> None:
     marker(waiting).unlink()
     assert "plan waits for your review" in waiting.run().last[-5]
     waiting.run("approve", "--config", "by=Bob", "note=again")
-    kept = snapshot(waiting.path / "runs/demo", "status.json", "project")
+    kept = snapshot(waiting.path / "runs/demo", *VIEWS, "project")
     assert waiting.run().last[-5:] == before
-    assert snapshot(waiting.path / "runs/demo", "status.json", "project") == kept
+    assert snapshot(waiting.path / "runs/demo", *VIEWS, "project") == kept
     assert waiting.attempts("plan", "writer") == waiting.attempts("build", "maker") == 1
 
     waiting.run("approve", "--config", "by=Ann")
