@@ -48,7 +48,7 @@ def test_status_names_state_figures_reasons_and_the_next_command(run: Run, capsy
     assert first.split()[:6] == ["plan", "waiting", "1", "of", "1", "pass"]
     assert second.split()[:5] == ["build", "pending", "0", "of", "1"]
     assert "plan: nobody has approved it" in printed
-    assert "  read: runs/demo/plan/REQUEST.md\n  next: touch runs/demo/plan/APPROVED && snakemake --cores 2\n" in printed
+    assert "read for plan: runs/demo/plan/REQUEST.md\nnext for plan: touch runs/demo/plan/APPROVED && snakemake --cores 2\n" in printed
     assert printed.count("snakemake --cores 2") == 1
 
 
@@ -74,7 +74,7 @@ def test_a_failed_agent_is_counted_and_its_phase_is_blocked(run: Run, capsys: py
     printed = capsys.readouterr().out
     assert "0 of 1, 1 failed" in printed
     assert "blocked" in printed
-    assert "next: snakemake retry --config phase=plan" in printed
+    assert "next for plan: snakemake retry --config phase=plan" in printed
 
 
 def test_who_works_at_this_moment_is_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,5 +116,5 @@ def _lines(name: str, phase: Mapping[str, Any], following: set[str]) -> Iterator
         return
     following.add(phase["next"])
     if phase["request"]:
-        yield f"  read: {phase['request']}"
-    yield f"  next: {phase['next']}"
+        yield f"read for {name}: {phase['request']}"
+    yield f"next for {name}: {phase['next']}"
