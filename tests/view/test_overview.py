@@ -223,3 +223,14 @@ def test_a_damaged_outcome_is_unknown_and_said(run: Run, capsys: pytest.CaptureF
     assert "outcome.json of writer cannot be read, so what it did is unknown" in printed
     found = figures.compute(records.read(state.read(run.folder, plan(), "digest"), plan()))
     assert metrics.document(found)["agents"][0]["status"] == "pending"
+
+
+def test_a_long_list_of_reasons_is_cut_and_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.shown()
+    long = said(run)
+    long["phases"]["plan"]["reasons"] = [f"reason {number}" for number in range(40)]
+    capsys.readouterr()
+    overview.show(long)
+    printed = capsys.readouterr().out
+    assert "plan: reason 11\nplan: ... and 28 more\n" in printed
+    assert "reason 12" not in printed

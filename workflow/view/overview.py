@@ -19,6 +19,7 @@ from workflow.view.records import PhaseRecord, RunRecord
 from workflow.work import journal, outcomes
 
 COLUMNS = ("phase", "state", "agents", "validation", "duration", "cost", "trust", "by", "since", "digest")
+REASONS = 12  # of a phase, so many are listed; JSON and REQUEST.md have them all
 SPARE = ("digest", "since", "by", "validation", "trust", "cost")
 
 
@@ -111,7 +112,9 @@ def _lines(name: str, phase: Mapping[str, Any], following: set[str]) -> Iterator
     yield from (f"{name}: {row['agent']} works since {row['since']} (attempt {row['attempt']})" for row in phase["working"])
     yield from (f"{name}: outcome.json of {agent} cannot be read, so what it did is unknown" for agent in phase["damaged"])
     said = phase["reasons"][1:] if phase["state"] == "open" else phase["reasons"]  # that it is open stands in the table
-    yield from (f"{name}: {reason}" for reason in said)
+    yield from (f"{name}: {reason}" for reason in said[:REASONS])
+    if len(said) > REASONS:
+        yield f"{name}: ... and {len(said) - REASONS} more"
     if not phase["next"] or phase["state"] == "pending" or phase["next"] in following:
         return
     following.add(phase["next"])
