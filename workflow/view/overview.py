@@ -16,7 +16,7 @@ from workflow.plan.commandline import Command
 from workflow.view import state, summary, tables
 from workflow.view.intervals import covered
 from workflow.view.records import PhaseRecord, RunRecord
-from workflow.work import journal, outcomes
+from workflow.work import outcomes
 
 COLUMNS = ("phase", "state", "agents", "validation", "duration", "cost", "trust", "by", "since", "digest")
 REASONS = 12  # of a phase, so many are listed; JSON and REQUEST.md have them all
@@ -32,6 +32,7 @@ def phase_figures(phase: PhaseRecord) -> dict[str, Any]:
     tries = {name: phase.tries(name) for name in names}
     costs = [phase.used(name, "cost_usd") for name in names if tries[name]]
     spans = [span for name in names for span in map(_span, tries[name])]
+    known = covered(filter(None, spans))
     return {
         "agents": len(found),
         "succeeded": succeeded,
@@ -39,8 +40,8 @@ def phase_figures(phase: PhaseRecord) -> dict[str, Any]:
         "skipped": skipped,
         "pending": len(found) - len(ended),
         "validation": (phase.validation or {}).get("status"),
-        "work_s": None if None in spans else covered(filter(None, spans)),
-        "work_s_known": covered(filter(None, spans)),
+        "work_s": None if None in spans else known,
+        "work_s_known": known,
         "worked": len(costs),
         "cost_usd_known": round(sum(cost for cost in costs if cost is not None), 6),
         "cost_unknown": costs.count(None),
@@ -59,18 +60,19 @@ def as_json(record: RunRecord, command: Command) -> dict[str, Any]:
     """What `status` says: status.json with the figures of each phase, and who works at this moment."""
     said = state.as_json(record.state, command)
     for name, phase in record.phases.items():
-        said["phases"][name] |= {"figures": phase_figures(phase), "working": working(record, phase), "damaged": list(phase.damaged)}
+        said["phases"][name] |= {"figures": phase_figures(phase), "working": working(phase), "damaged": list(phase.damaged)}
     return said | {"delivered": summary.lines(record.state, command)[1:] if record.state.state == "delivered" else []}
 
 
-def working(record: RunRecord, phase: PhaseRecord) -> list[dict[str, Any]]:
+def working(phase: PhaseRecord) -> list[dict[str, Any]]:
     """The agents whose newest attempt has begun and not ended, with the start: they work, or were interrupted."""
-    rows = []
-    for agent in phase.plan.agents:
-        tries = [] if agent.name in phase.outcomes else journal.attempts(record.run_dir / phase.plan.name / "agents" / agent.name)
-        if tries and tries[-1].exit is None and tries[-1].begin:
-            rows.append({"agent": agent.name, "attempt": tries[-1].number, "since": tries[-1].begin["started_at"]})
-    return rows
+    newest = {agent.name: phase.tries(agent.name)[-1:] for agent in phase.plan.agents if agent.name not in phase.outcomes}
+    return [
+        {"agent": name, "attempt": attempt["number"], "since": attempt["started_at"]}
+        for name, tries in newest.items()
+        for attempt in tries
+        if attempt["started_at"] and not attempt["ended_at"]
+    ]
 
 
 def show(said: Mapping[str, Any], form: str = "table") -> None:

@@ -178,7 +178,7 @@ def _fill(view: PhaseView, subject: Subject, space: Mapping[str, Room]) -> None:
     run_dir, guard, phase = subject.record.run_dir, subject.guard, view.record
     view.endings = {item.name: item for item in endings.of_agents(run_dir, view.number, phase, guard, space["logs"])}
     view.checks = endings.of_checks(run_dir, view.number, (phase.validation or {}).get("checks", []), guard, space["logs"])
-    view.working = {row["agent"]: row for row in overview.working(subject.record, phase)}
+    view.working = {row["agent"]: row for row in overview.working(phase)}
     repo, merge = run_dir / "project.git", phase.merge
     if merge:
         view.change = differences.between(repo, merge["base"]["commit"], merge["commit"], guard, space["differences"])
