@@ -126,7 +126,10 @@ def check_agent(attempts: list[Attempt], hits: list[Hit]) -> tuple[list[Violatio
             lag = lag_of(attempt, hits)
             if lag is None or lag > NOTED_WITHIN_S:
                 when = "and nobody killed its supervisor" if lag is None else f"{lag:.3f} s before the kill"
-                text = f"{attempt.folder} ended with 0 {when}; it was not noted, and {later[0].folder} was made"
+                near = [
+                    f"{hit.shot.target} {hit.at - (attempt.ended or 0):+.2f} s {hit.attempts}" for hit in hits if hit.call == attempt.call
+                ]
+                text = f"{attempt.folder} ended with 0 {when}; it was not noted, and {later[0].folder} was made; kills in its call: {near}"
                 found.append(Violation("paid twice", text))
             else:
                 lags.append(lag)

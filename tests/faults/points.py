@@ -66,6 +66,11 @@ def newest(agent_dir: Path) -> Path | None:
     return max(names, key=lambda path: int(path.name), default=None)
 
 
+def newest_of(supervisors: Iterable[Supervisor]) -> set[str]:
+    """The folders of the newest attempts of some supervisors' agents."""
+    return {str(folder) for item in supervisors if (folder := newest(item.agent_dir))}
+
+
 def whole(path: Path) -> Any:
     """The value of a journal file; None where it is not there. ValueError where it is not whole."""
     try:

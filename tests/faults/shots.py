@@ -119,13 +119,13 @@ def _kill(shot: Shot, place: Range, aimed: Scene) -> Hit | None:
     if shot.target == "supervisor":
         one = shot.number % len(aimed.supervisors)  # of a supervisor and its keeper, each has its turn
         victims: tuple[Supervisor, ...] = aimed.supervisors[one : one + 1]
-        at = time.monotonic()
+        before, at = points.newest_of(victims), time.monotonic()
         killed = tuple(item.process for item in victims if item.process.kill())
     else:
         victims = aimed.supervisors if shot.aim in points.NAMES else points.scene(place.token, place.workdir).supervisors
-        at = time.monotonic()
+        before, at = points.newest_of(victims), time.monotonic()
         killed = _kill_many(shot.target, place)
-    return _witness(shot, place, aimed, victims, killed, at) if killed else None
+    return _witness(shot, place, aimed, victims, killed, at, before) if killed else None
 
 
 def _kill_agent(shot: Shot, place: Range, worker: Process) -> Hit | None:
@@ -156,13 +156,18 @@ def _kill_many(target: str, place: Range) -> tuple[Process, ...]:
     return (place.main,)
 
 
-def _witness(shot: Shot, place: Range, aimed: Scene, victims: tuple[Supervisor, ...], killed: tuple[Process, ...], at: float) -> Hit:
-    """Read from the files where the kill landed; what was killed has ended by now."""
+def _witness(
+    shot: Shot, place: Range, aimed: Scene, victims: tuple[Supervisor, ...], killed: tuple[Process, ...], at: float, before: set[str]
+) -> Hit:
+    """Read from the files where the kill landed; what was killed has ended by now.
+
+    `before` are the attempts that stood right before it: snakemake starts a job again at once, and a late look would take
+    the attempt of that second job for the one that was hit.
+    """
     deadline = time.monotonic() + 1
     while any(one.alive for one in killed) and time.monotonic() < deadline:
         time.sleep(0.0005)
     found = [points.point_of(item, place.history) for item in victims]
     point = points.most_delicate([*found, *([points.JOBS] if aimed.jobs and not found else [])])
-    folders = [points.newest(item.agent_dir) for item in victims]
-    attempts = tuple(str(folder) for folder in folders if folder)
+    attempts = tuple(sorted(before | points.newest_of(victims)))
     return Hit(shot, at, point, points.EXITED in found, killed, attempts, place.token)

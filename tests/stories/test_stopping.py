@@ -78,14 +78,18 @@ def test_ctrl_c_in_a_terminal_gives_the_prompt_back(busy: Desk, presses: int) ->
     assert left(busy) == []
 
 
-def test_a_run_under_nohup_outlives_its_terminal(desk: Desk) -> None:
+@pytest.mark.parametrize(("number", "ignored"), [(signal.SIGHUP, "HUP"), (signal.SIGINT, "INT")])
+def test_a_signal_that_the_call_ignores_is_ignored_by_its_jobs_too(desk: Desk, number: signal.Signals, ignored: str) -> None:
+    """`nohup snakemake`, and `snakemake &` in a script; a terminal signals the whole group."""
     desk.configure({"plan": {"agents": {"a": {"runner": "slow"}}}}, {"slow": sh("sleep 1; echo x > x.txt")})
-    command = ["nohup", str(SNAKEMAKE), "-s", str(desk.root / "Snakefile")]
-    started = subprocess.Popen(command, cwd=desk.path, env=desk.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    line = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", str(SNAKEMAKE), "-s", str(desk.root / "Snakefile")]
+    with (desk.path / "started.log").open("w") as log:
+        started = subprocess.Popen(line, cwd=desk.path, env=desk.environment(), stdout=log, stderr=log, start_new_session=True)
     wait_for(lambda: (desk.path / "runs/demo/plan/agents/a/attempts/001/output.log").exists())
-    started.send_signal(signal.SIGHUP)
+    os.killpg(started.pid, number)
     assert started.wait(timeout=60) == 0
     assert desk.outcome("plan", "a")["status"] == "succeeded"
+    assert desk.attempts("plan", "a") == 1
 
 
 def test_what_was_stopped_goes_on_with_the_same_command(desk: Desk) -> None:

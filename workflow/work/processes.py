@@ -123,7 +123,11 @@ def _given(stdin: Path | None) -> IO[bytes]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[_Arrived]:
-    """Within, TERM, INT and HUP are only noted; they wake up whoever waits on the descriptor."""
+    """Within, TERM, INT and HUP are only noted; they wake up whoever waits on the descriptor.
+
+    INT or HUP that is ignored stays ignored (`nohup`, a job in the background of a script), as in the main process; TERM
+    comes from there, too, when that ends.
+    """
     arrived = _Arrived()
     if threading.current_thread() is not threading.main_thread():
         yield arrived
@@ -131,7 +135,8 @@ def _signals() -> Iterator[_Arrived]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     arrived.descriptor = reading
-    before = {number: signal.signal(number, lambda got, _: arrived.numbers.append(got)) for number in keeper.STOPPING}
+    heeded = [number for number in keeper.STOPPING if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda got, _: arrived.numbers.append(got)) for number in heeded}
     woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield arrived
