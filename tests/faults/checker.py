@@ -137,8 +137,11 @@ def check_agent(attempts: list[Attempt], hits: list[Hit]) -> tuple[list[Violatio
 
 
 def told_to_stop(attempt: Attempt, hits: list[Hit]) -> bool:
-    """Whether its supervisor had been struck before it ended: what an agent does after TERM proves nothing."""
-    return any(hit.strikes(attempt.folder, attempt.call) and (attempt.began or 0) < hit.at <= (attempt.ended or 0) for hit in hits)
+    """Whether its supervisor had been struck before it ended: what an agent does after TERM proves nothing.
+
+    The agent may have begun a moment after that: the supervisor was about to start it when it was struck, and is told by the kernel.
+    """
+    return any(hit.strikes(attempt.folder, attempt.call) and hit.at <= (attempt.ended or 0) for hit in hits)
 
 
 def lag_of(attempt: Attempt, hits: list[Hit]) -> float | None:

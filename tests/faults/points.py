@@ -71,6 +71,14 @@ def newest_of(supervisors: Iterable[Supervisor]) -> set[str]:
     return {str(folder) for item in supervisors if (folder := newest(item.agent_dir))}
 
 
+def begun_before(attempt: str, moment: float) -> bool:
+    """Whether an attempt was noted before a moment (seconds since the epoch)."""
+    try:
+        return Path(attempt, "begin.json").stat().st_mtime <= moment
+    except FileNotFoundError:
+        return False
+
+
 def whole(path: Path) -> Any:
     """The value of a journal file; None where it is not there. ValueError where it is not whole."""
     try:

@@ -169,5 +169,6 @@ def _witness(
         time.sleep(0.0005)
     found = [points.point_of(item, place.history) for item in victims]
     point = points.most_delicate([*found, *([points.JOBS] if aimed.jobs and not found else [])])
-    attempts = tuple(sorted(before | points.newest_of(victims)))
+    struck = time.time() - (time.monotonic() - at)
+    attempts = tuple(sorted(before | {folder for folder in points.newest_of(victims) if points.begun_before(folder, struck)}))
     return Hit(shot, at, point, points.EXITED in found, killed, attempts, place.token)

@@ -87,6 +87,15 @@ def test_an_end_that_was_not_noted_is_excused_only_by_a_kill_at_the_same_moment(
     assert kinds(events, hit(2.004, first, "agent")) == ["paid twice"]
 
 
+def test_what_an_agent_does_after_its_supervisor_was_struck_proves_nothing(tmp_path: Path) -> None:
+    """Also where it was started a moment later: it ignores TERM, and ends within its grace."""
+    first, second = attempt(tmp_path, 1, None), attempt(tmp_path, 2)
+    events = [event("begin", 2.1, first), event("end", 2.4, first), event("begin", 5, second), event("end", 6, second)]
+    assert kinds(events, hit(2, first)) == []
+    assert kinds(events, hit(2, target="snakemake")) == []
+    assert kinds(events, hit(2, second)) == ["paid twice"]
+
+
 def test_two_attempts_alive_at_once_are_seen(tmp_path: Path) -> None:
     first, second = attempt(tmp_path, 1, None), attempt(tmp_path, 2)
     events = [event("begin", 1, first), event("overlap", 2, second), event("begin", 2, second), event("end", 3, second)]
