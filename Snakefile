@@ -5,6 +5,7 @@ Path grammar, relative to the working directory (README.md and config/README.md 
     runs/<run>/intake.yaml run.json start.json     the brief, frozen; who started it; the commit it starts from
     runs/<run>/<phase>/base.json                   the commit that the phase's agents start from
     runs/<run>/<phase>/agents/<agent>/outcome.json one per agent: what came of its work
+    runs/<run>/<phase>/agents/<agent>/tasks.json, tasks/<task>/outcome.json      the same per task, where an agent fans out
     runs/<run>/<phase>/merge.json validation.json  the merged result, and what checks found in it
     runs/<run>/<phase>/hygiene.json                how tidy the merged tree is
     runs/<run>/<phase>/manifest.json digest REQUEST.md and bundles/<phase>.zip: what is shown to a person
@@ -29,6 +30,8 @@ engine.cap_agents(workflow, CALL)
 
 wildcard_constraints:
     phase="|".join(map(re.escape, PLAN.phases)),
+    agent="[^/]+",
+    task="[^/]+",
 
 
 include: "rules/common.smk"

@@ -6,6 +6,7 @@ def command(script, *words):
     return [sys.executable, str(CALL.root / "scripts" / f"{script}.py"), *words]
 
 
+FANNED = [agent for agent in PLAN.agents() if agent.for_each]  # those whose tasks are jobs of their own
 SHOWN = set()  # phases whose checkpoint Snakemake knows to be up to date; that does not change within a call
 
 
@@ -33,6 +34,15 @@ def phase_files(phase):
 def agent_outcomes(phase):
     """The outcomes of all agents of a phase, in config order."""
     return [f"{RUN_DIR}/{phase}/agents/{agent.name}/outcome.json" for agent in PLAN.phases[phase].agents]
+
+
+def task_outcomes(agent):
+    """The outcomes of the tasks of an agent, once it is known which it has."""
+    checkpoints.fan_out.get(phase=agent.phase, agent=agent.name)
+    return [
+        f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/tasks/{task}/outcome.json"
+        for task in CALL.fanned(agent.phase, agent.name).tasks
+    ]
 
 
 def outcomes_of_phase(wildcards):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,9 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.proof.acceptance import by_commands  # noqa: E402
 from workflow.work.integration import merge_phase  # noqa: E402
+from workflow.work.jobs import Policy  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -23,10 +26,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agents", nargs="+", help="the agents in the order in which they are merged")
+    parser.add_argument("--policies", default="{}", help="JSON: agent to how it works once more where another one changed the same lines")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        merge_phase(options.run_dir, options.phase, options.agents)
+        policies = {name: Policy(**policy) for name, policy in json.loads(options.policies).items()}
+        merge_phase(options.run_dir, options.phase, options.agents, policies, by_commands)

@@ -1,4 +1,4 @@
-"""Let one agent do its work, or publish the result that it has already, and write outcome.json."""
+"""Let one agent, or one task of an agent, do its work, or publish the result that it has already, and write outcome.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
-    parser.add_argument("agent", help="name of the agent")
+    parser.add_argument("agent", help="name of the agent, or agent/tasks/task")
     parser.add_argument(
         "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts, budgets, versions"
     )
@@ -37,4 +37,10 @@ if __name__ == "__main__":
         options = arguments()
         if options.guard:
             require_open(options.run_dir, **json.loads(options.guard))
-        run_agent(options.run_dir, options.phase, options.agent, Policy(**json.loads(options.policy)))
+        policy = Policy(**json.loads(options.policy))
+        if "/" in options.agent:
+            from workflow.proof.acceptance import by_commands
+
+            run_agent(options.run_dir, options.phase, options.agent, policy, by_commands)
+        else:
+            run_agent(options.run_dir, options.phase, options.agent, policy)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from workflow import files
 from workflow.gate import feedback, history, verdict
-from workflow.plan import briefs, presets
+from workflow.plan import briefs, fanout, presets, tasks
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
+from workflow.plan.tasks import Task
 from workflow.view import state, terminal
 from workflow.work import adoptions, scratch
+
+
+@dataclass(frozen=True)
+class Fanned:
+    """The tasks of an agent that fans out, by id in merge order, and what their briefs have in common."""
+
+    tasks: dict[str, Task]
+    lineages: dict[str, str]
+    brief: dict[str, Any]
 
 
 @dataclass
@@ -39,6 +49,7 @@ class Call:
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
     _judged: dict[str, tuple[object, verdict.Verdict]] = field(default_factory=dict)
+    _fanned: dict[tuple[str, str], tuple[int, Fanned]] = field(default_factory=dict)
     _rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
@@ -70,6 +81,44 @@ class Call:
         made = briefs.make_brief(self.plan, agent, self.run_dir, self.intake, self.settings, rework)
         return self._current(path, made)
 
+    def fanned(self, phase: str, agent: str) -> Fanned:
+        """The tasks of an agent, read again when the file with them has changed. Snakemake asks once that file is there."""
+        path = fanout.path_of(self.run_dir, phase, agent)
+        moment = path.stat().st_mtime_ns
+        if self._fanned.get((phase, agent), (0, None))[0] != moment:
+            listed = fanout.read(self.run_dir, phase, agent)
+            made = briefs.make_brief(self.plan, self.plan.agent(phase, agent), self.run_dir, self.intake, self.settings)
+            self._fanned[phase, agent] = (moment, Fanned({task.id: task for task in listed}, fanout.lineages(listed), made))
+        return self._fanned[phase, agent][1]
+
+    def task_brief(self, phase: str, agent: str, task: str) -> str:
+        """Path of the brief of a task, likewise."""
+        fanned, name = self.fanned(phase, agent), tasks.unit(agent, task)
+        rework = feedback.for_agent(self.rounds(phase), name)
+        made = fanout.brief(fanned.brief, fanned.tasks[task], fanned.lineages) | briefs.rework_of(rework)
+        return self._current(self.run_dir / phase / "agents" / name / "brief.json", made)
+
+    def task_parents(self, phase: str, agent: str, task: str) -> list[str]:
+        """The outcomes that a task builds on: those of agents, and of tasks of the same agent."""
+        names = [
+            *self.plan.agent(phase, agent).needs,
+            *(tasks.unit(agent, name) for name in self.fanned(phase, agent).tasks[task].builds_on),
+        ]
+        return [str(self.run_dir / phase / "agents" / name / "outcome.json") for name in names]
+
+    def seen(self) -> Plan:
+        """The plan as people see it: with the known tasks in the place of agents that fan out."""
+        return fanout.expanded(self.plan, self.run_dir)
+
+    def policies(self, phase: str) -> str:
+        """How the agents of a phase work once more where they changed the same lines, as JSON: agent to policy."""
+        return json.dumps({agent.name: json.loads(self.policy(agent)) for agent in self.plan.phases[phase].agents})
+
+    def task_policy(self, phase: str, agent: str, task: str) -> str:
+        """How the attempts of a task are carried out, likewise."""
+        described = self.plan.agent(phase, agent)
+        return self.policy(replace(described, name=tasks.unit(agent, task), task=task))
+
     def criteria(self, phase: str) -> str:
         """Path of a phase's criteria, likewise."""
         answered = self.rounds(phase)
@@ -80,7 +129,7 @@ class Call:
     def rounds(self, phase: str) -> list[dict[str, Any]]:
         """The rounds of feedback on a phase, settled once a call (a job may mark one as answered meanwhile)."""
         if phase not in self._rounds:
-            names = [agent.name for agent in self.plan.phases[phase].agents]
+            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[phase].agents]
             self._rounds[phase] = feedback.settle(self.run_dir, phase, names)
             if self.writes:
                 feedback.keep(self.run_dir, phase, self._rounds[phase])
@@ -112,7 +161,7 @@ class Call:
 
     def policy(self, agent: Agent) -> str:
         """How an agent's attempts are carried out, as JSON for its job."""
-        forced = agent.rule in self.retried
+        forced = bool({agent.rule, f"{agent.phase}_{agent.name.split('/')[0]}"} & self.retried)
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
         record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"], "budgets": self.budgets(agent)}
         known = {name: presets.about(name) for name in agent.runners}
@@ -124,11 +173,11 @@ class Call:
 
     def budgets(self, agent: Agent) -> list[dict[str, Any]]:
         """The budgets that an agent's work counts against: run, phase, agent, and those given with approvals before it."""
-        phase = self.plan.phases[agent.phase]
+        phase, owner = self.plan.phases[agent.phase], agent.name.split("/")[0]
         given = [
             {"name": "the run", "phases": None, "agent": None, "most": self.settings["budget"]},
             {"name": f"phase {phase.name}", "phases": [phase.name], "agent": None, "most": phase.budget},
-            {"name": f"agent {agent.rule}", "phases": [phase.name], "agent": agent.name, "most": agent.budget},
+            {"name": f"agent {phase.name}_{owner}", "phases": [phase.name], "agent": owner, "most": agent.budget},
         ]
         for name in self.plan.upstream(phase.name):
             usd = self.judge(name).budget_usd

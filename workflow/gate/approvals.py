@@ -18,6 +18,7 @@ from workflow.errors import UsageError
 from workflow.gate import feedback, history
 from workflow.proof import verification
 from workflow.proof.hygiene import limits
+from workflow.work import merging
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:phasegate:approval:v1"
@@ -137,6 +138,12 @@ class Blocker:
     text: str
 
 
+def _places(clash: Mapping[str, Any]) -> str:
+    """Files and lines of a conflict."""
+    lines = clash.get("lines", {})
+    return ", ".join(path + merging.lines_in_words(lines.get(path, [])) for path in clash["files"])
+
+
 def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
     """What is wrong with what was shown."""
     found = []
@@ -145,7 +152,7 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
             found.append(Blocker(f"agent:{agent['name']}", f"agent {agent['name']}: {agent['status'].replace('_', ' ')}"))
     for clash in subject["conflicts"]:
         names = " and ".join(clash["between"])
-        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {', '.join(clash['files'])}"))
+        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {_places(clash)}"))
     validation = subject["validation"]
     for row in validation["artifacts"]:
         if row["required"] and not row["found"]:
@@ -153,7 +160,11 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
     words = {"fail": "failed", "unknown": "could not run (unknown is not a pass)"}
     for check in validation["checks"]:
         if check["status"] != "pass":
-            found.append(Blocker(f"check:{check['name']}", f"check {check['name']} {words.get(check['status'], check['status'])}"))
+            since = f", since {check['culprit']} was merged" if check.get("culprit") else ""
+            found.append(Blocker(f"check:{check['name']}", f"check {check['name']} {words.get(check['status'], check['status'])}{since}"))
+    for row in validation.get("plans", []):
+        if row["status"] != "pass":
+            found.append(Blocker(f"plan:{row['path']}", f"the plan {row['path']} is not one that tasks can be made of ({row['status']})"))
     if validation["scan"] == "unknown":
         found.append(Blocker("secrets:scan", "the scan for secrets could not be done (unknown is not a pass)"))
     for row in validation["secrets"]:

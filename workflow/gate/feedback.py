@@ -17,7 +17,7 @@ import yaml
 
 from workflow import files
 from workflow.errors import UsageError
-from workflow.work import trees
+from workflow.work import outcomes, trees
 
 MARKER = "CHANGES_REQUESTED"
 LIMIT = 1 << 20
@@ -159,6 +159,9 @@ def _reviewed(run_dir: Path, phase: str, merge: dict[str, Any]) -> dict[str, Any
         outcome = files.try_read_json(run_dir / phase / "agents" / row["agent"] / "outcome.json") or {}
         if outcome.get("result"):
             found[row["agent"]] = {"result": outcome["result"], "base": outcome["base"]}
+            for task in list(outcomes.with_tasks(run_dir, phase, row["agent"]))[1:]:
+                if task["result"]:
+                    found[task["agent"]] = {"result": task["result"], "base": task["base"]}
         elif row["commit"] not in (None, merge["base"]["commit"]):
             result, base = (trees.resolve(run_dir / "project.git", name) for name in (row["commit"], f"{row['commit']}^"))
             found[row["agent"]] = {"result": asdict(result), "base": asdict(base)}
@@ -166,8 +169,8 @@ def _reviewed(run_dir: Path, phase: str, merge: dict[str, Any]) -> dict[str, Any
 
 
 def for_agent(settled: list[dict[str, Any]], agent: str) -> dict[str, Any] | None:
-    """What the newest round that was for this agent tells it: `items`, and `previous`, the result it starts from."""
-    mine = [entry for entry in settled if agent in entry["agents"]]
+    """What the newest round that was for this agent (or for all tasks of its agent) tells it: `items`, and `previous`, where it starts."""
+    mine = [entry for entry in settled if {agent, agent.split("/")[0]} & set(entry["agents"])]
     if not mine:
         return None
     return {"items": mine[-1]["items"], "round": mine[-1]["sha256"], "previous": mine[-1]["reviewed"]["agents"].get(agent)}

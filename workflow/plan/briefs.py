@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.plan import roles
+from workflow.plan import roles, tasks
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.plan.settings import Settings
 
@@ -44,9 +44,16 @@ def make_brief(
         "environment": agent.environment,
         "produces": list(agent.produces),
         "allow_no_changes": agent.allow_no_changes,
-        "feedback": list(rework["items"]) if rework else [],
-        "rework": {"round": rework["round"], "previous": rework["previous"]} if rework else None,
+        **({"for_each": agent.for_each, "touches": agent.touches} if agent.for_each else {}),
+        **rework_of(rework),
     }
+
+
+def rework_of(rework: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a brief says of feedback."""
+    if not rework:
+        return {"feedback": [], "rework": None}
+    return {"feedback": list(rework["items"]), "rework": {"round": rework["round"], "previous": rework["previous"]}}
 
 
 def _hash(path: Path) -> str | None:
@@ -101,4 +108,15 @@ def criteria(plan: Plan, phase: Phase, allow: Iterable[str] = (), answers: str |
         "hygiene": {**phase.hygiene, "artifacts": sorted(set(before))},
         "allow": list(allow),
         "answers": answers,
+        **({"plans": plans} if (plans := _plans(plan, phase)) else {}),
     }
+
+
+def _plans(plan: Plan, phase: Phase) -> list[dict[str, Any]]:
+    """The files with tasks that later phases fan out on: {path, must}; the phase that alone comes right before must have it."""
+    found: dict[str, bool] = {}
+    for agent in plan.agents():
+        if agent.for_each and tasks.is_file(agent.for_each) and phase.name in plan.upstream(agent.phase):
+            path, must = agent.for_each, plan.phases[agent.phase].after == (phase.name,)
+            found[path] = found.get(path, False) or must
+    return [{"path": path, "must": must} for path, must in found.items()]

@@ -18,6 +18,7 @@ import yaml
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 Key = tuple[str | int, ...]
+SHAPES: dict[type, str] = {dict: "a mapping of keys to values", list: "a list"}
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ def load(path: Path) -> Document:
     return parse(text, path)
 
 
-def parse(text: str, path: Path) -> Document:
-    """`load` for text that is already there; `path` is what messages name."""
+def parse(text: str, path: Path, kind: type = dict) -> Document:
+    """`load` for text that is already there; `path` is what messages name, `kind` what the whole has to be (dict or list)."""
     loader = Loader(text)
     try:
         node = loader.get_single_node()
         lines: dict[Key, int] = {(): 1}
         if node is None:
-            return Document(path, {}, lines)
+            return Document(path, kind(), lines)
         _walk(node, (), lines, path)
         data = loader.construct_document(node)
     except DocumentError:
@@ -90,9 +91,9 @@ def parse(text: str, path: Path) -> Document:
     finally:
         loader.dispose()
     if data is None:
-        return Document(path, {}, lines)
-    if not isinstance(data, dict):
-        raise DocumentError(f"{path}:1: must be a mapping of keys to values, not a {type(data).__name__}")
+        return Document(path, kind(), lines)
+    if not isinstance(data, kind):
+        raise DocumentError(f"{path}:1: must be {SHAPES[kind]}, not a {type(data).__name__}")
     return Document(path, data, lines)
 
 

@@ -21,7 +21,7 @@ RESERVED = {
     "all", "quickstart", "retry", "status", "metrics", "bundles", "history", "project", "current", "approve", "verify",
     "request_changes", "rollback", "restore", "adopt", "diff", "logs", "report", "runs", "doctor", "publish", "watch",
     "start_run", "start_phase", "merge_phase", "validate_phase", "score_hygiene", "request_review", "extract_artifact",
-    "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git", "intake.yaml", "run.json",
+    "fan_out", "run_task", "agents", "artifacts", "attachments", "checks", "tasks", "attempts", "project.git", "intake.yaml", "run.json",
     "start.json", "pull_request.md", "status.json", "hygiene_summary.json", "metrics.json", "metrics.prom", "report.html",
 }  # fmt: skip
 NO_LIMITS = {"min_score": None, "max_orphans": None, "large_file_bytes": 1 << 20}
@@ -44,6 +44,9 @@ class Agent:
     fallbacks: tuple[str, ...] = ()
     budget: Mapping[str, float] = field(default_factory=dict)
     produces: tuple[str, ...] = ()
+    for_each: str | None = None
+    touches: str = "findings"
+    task: str = ""  # the id of the task, where this is one of the jobs of an agent that fans out
 
     @property
     def runners(self) -> tuple[str, ...]:
@@ -91,6 +94,10 @@ class Plan:
     def agents(self) -> Iterable[Agent]:
         """Every agent, phase by phase."""
         return (agent for phase in self.phases.values() for agent in phase.agents)
+
+    def agent(self, phase: str, name: str) -> Agent:
+        """An agent by its name."""
+        return next(agent for agent in self.phases[phase].agents if agent.name == name)
 
     def upstream(self, name: str) -> list[str]:
         """All phases that `name` builds on, directly or not, in plan order."""
@@ -208,12 +215,23 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 environment=agent["environment"],
                 budget=agent["budget"],
                 produces=tuple(agent["produces"]),
+                for_each=_for_each(settings, key, agent["for_each"]),
+                touches=agent["touches"],
             )
         )
     cycle = _cycle({agent.name: agent.needs for agent in found})
     if cycle:
         raise ConfigError(f"{settings.where('phases', phase, 'agents')}: the agents of `{phase}` need each other in a circle: {cycle}")
     return tuple(found)
+
+
+def _for_each(settings: Settings, key: tuple[str, ...], value: str | None) -> str | None:
+    """What an agent fans out on. ConfigError for a path outside of the project."""
+    if value and (value.startswith("/") or "\\" in value or ".." in value.split("/")):
+        raise ConfigError(
+            f"{settings.where(*key, 'for_each')}: `{value}` lies outside of the project; name it from the project's top, with `/`"
+        )
+    return value
 
 
 def _runners(settings: Settings, key: tuple[str, ...], phase: str, agent: Any, entry: Any) -> tuple[str, ...]:

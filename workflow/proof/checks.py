@@ -31,15 +31,17 @@ class Bench:
     refused: str
 
 
-def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
-    """Run a phase's checks one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
+def run_all(run_dir: Path, what: str, logs: Path, commit: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
+    """Run checks on a commit, one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
+
+    `what` they are, for the lines of progress; `logs` is a folder for their logs.
+
 
     Each row has name, command, purpose, status, exit_code, duration_s, log, summary (its last line), reason. The
     set-up of the environment is timed apart from the checks. `options`: timeouts_s, sandbox, environments.
     """
     if not wanted:
         return {"checks": [], "environment": None, "sandbox": None}
-    logs = run_dir / phase / "checks"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     with scratch.folder("checks") as place:
@@ -56,7 +58,7 @@ def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]]
         rows = []
         for check in wanted:
             rows.append(_run(check, bench, options["timeouts_s"][check["name"]]))
-            saying.say(f"{phase} check {check['name']}: {rows[-1]['status']}")
+            saying.say(f"{what} {check['name']}: {rows[-1]['status']}")
     prepared = None if made is None else {"name": made.folder.name, "setup_s": round(made.setup_s, 3), "error": made.error or None}
     return {"checks": rows, "environment": prepared, "sandbox": protection}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from workflow import files, globs
 from workflow.proof.checks import last_line
-from workflow.work import leaks, naming, trees
+from workflow.work import leaks, naming, outcomes, trees
 from workflow.work.redaction import Values, declared
 
 FILE_BYTES = 8 << 20  # of each file, so much is looked at
@@ -88,10 +88,9 @@ def _contents(run_dir: Path, merge: Mapping[str, Any], checks: list[dict[str, An
     for path, content in zip(made, trees.read_objects(repo, [f"{merge['tree']}:{path}" for path in made]), strict=True):
         yield "artifact", path, content
     scan.known |= _known(run_dir, merge, scan)
-    for row in merge["agents"]:
-        outcome = files.read_json(folder / "agents" / row["agent"] / "outcome.json")
+    for outcome in (one for row in merge["agents"] for one in outcomes.with_tasks(run_dir, merge["phase"], row["agent"])):
         if outcome["log"]:
-            log = folder / "agents" / row["agent"] / outcome["log"]
+            log = folder / "agents" / outcome["agent"] / outcome["log"]
             for place, path in (("prompt", log.with_name("prompt.md")), ("log", log)):
                 yield from _file(place, path, folder)
     for check in checks:

@@ -64,20 +64,45 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
         "conflicts": merge["conflicts"],
         "agents": [
             {"name": item["agent"], "status": item["status"], "exit_code": item["exit_code"], "tree": (item["result"] or {}).get("tree")}
+            | _tasks(item)
             for item in found
         ],
+        **_resolved(merge),
         "validation": {
             "status": validation["status"],
             "missing": validation["artifacts_missing"],
             "artifacts": [
                 {"pattern": row["pattern"], "required": row["required"], "found": row["found"]} for row in validation["artifacts"]
             ],
-            "checks": [{key: row[key] for key in ("name", "command", "status", "exit_code")} for row in validation["checks"]],
+            "checks": [
+                {key: row[key] for key in ("name", "command", "status", "exit_code")}
+                | ({"culprit": row["culprit"]["agent"]} if row.get("culprit") else {})
+                for row in validation["checks"]
+            ],
+            **(
+                {"plans": [{key: row[key] for key in ("path", "status", "tasks")} for row in validation["plans"]]}
+                if validation["plans"]
+                else {}
+            ),
             "scan": validation["scan"]["status"],
             "secrets": [{key: row[key] for key in located} for row in validation["secrets"] if not row["allowed"]],
         },
         "adoptions": [{key: item[key] for key in ("by", "tree")} for item in merge["adoptions"]],
     }
+
+
+def _tasks(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """The tasks of an agent that fans out, as they are reviewed."""
+    if outcome.get("tasks") is None:
+        return {}
+    kept = ("id", "title", "needs", "after", "status", "tree", "outside", "accept")
+    return {"tasks": [{key: row[key] for key in kept} for row in outcome["tasks"]]}
+
+
+def _resolved(merge: Mapping[str, Any]) -> dict[str, Any]:
+    """Who worked once more because two had changed the same lines; where that worked, it is part of what is reviewed."""
+    rows = [{key: row[key] for key in ("agent", "between", "files", "status")} for row in merge.get("resolutions", [])]
+    return {"resolutions": rows} if rows else {}
 
 
 def _waivers(approvals: Mapping[str, Any]) -> list[dict[str, str]]:

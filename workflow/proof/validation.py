@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files, globs
-from workflow.proof import checks, exposure
+from workflow.proof import bisection, checks, exposure, planning
 
 
 def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -24,14 +24,18 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     produced = sorted(item["path"] for item in merge["changes"] if item["mode"].startswith("100") and item["size"] > 0)
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
-    results = checks.run_all(run_dir, phase, merge["commit"], criteria["checks"], options)
+    plans = planning.read_all(run_dir, merge, criteria.get("plans", []))
+    logs = run_dir / phase / "checks"
+    results = checks.run_all(run_dir, f"{phase} check", logs, merge["commit"], criteria["checks"], options)
+    bisection.name_culprits(run_dir, phase, merge, criteria["checks"], results["checks"], options)
     scanned = exposure.scan_phase(run_dir, merge, options["declared"], criteria["allow"], results["checks"])
     exposure.clean_checks(run_dir, results, options["declared"])
     record = {
         "phase": phase,
         "tree": merge["tree"],
-        "status": overall(patterns, results["checks"], scanned["scan"]["status"]),
+        "status": overall(patterns, results["checks"], scanned["scan"]["status"], plans),
         "artifacts": patterns,
+        "plans": plans,
         "artifacts_found": sorted({path for row in patterns for path in row["found"]}),
         "artifacts_missing": [row["pattern"] for row in patterns if not row["found"]],
         **results,
@@ -53,7 +57,8 @@ def read(run_dir: Path, phase: str) -> dict[str, Any]:
     scan = record.get("scan") or {"status": exposure.UNKNOWN, "reason": "there is no result of it", "scanner": None, "cut": []}
     held = {"checks": checked, "artifacts": patterns, "scan": scan, "secrets": record.get("secrets", [])}
     missing = [row["pattern"] for row in patterns if not row["found"]]
-    return record | held | {"status": overall(patterns, checked, scan["status"]), "artifacts_missing": missing}
+    held |= {"plans": planning.held(criteria.get("plans", []), record.get("plans", []))}
+    return record | held | {"status": overall(patterns, checked, scan["status"], held["plans"]), "artifacts_missing": missing}
 
 
 def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any]:
@@ -62,10 +67,10 @@ def _matched(pattern: str, required: bool, produced: list[str]) -> dict[str, Any
     return {"pattern": pattern, "required": required, "found": found}
 
 
-def overall(patterns: list[dict[str, Any]], results: list[dict[str, Any]], scan: str) -> str:
-    """The status of the phase from its patterns, its checks and the scan for secrets."""
+def overall(patterns: list[dict[str, Any]], results: list[dict[str, Any]], scan: str, plans: list[dict[str, Any]]) -> str:
+    """The status of the phase from its patterns, its checks, the scan for secrets, and the plans that it makes for later phases."""
     missing = {row["required"] for row in patterns if not row["found"]}
-    states = {row["status"] for row in results}
+    states = {row["status"] for row in [*results, *plans]}
     if True in missing or "fail" in states or scan == exposure.FOUND:
         return "fail"
     if states - {"pass", "fail"} or scan != exposure.CLEAN:

@@ -7,26 +7,33 @@ published again and nothing runs, whether it had succeeded or failed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.work import attempts, joining, journal, leaks, outcomes, settling, trees
+from workflow.plan import tasks
+from workflow.work import attempts, joining, journal, leaks, outcomes, settling, touching, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
 
+Accept = Callable[[Job, dict[str, Any]], dict[str, Any]]
 
-def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str, Any]:
-    """Carry out one agent and publish its outcome.json and changes.patch; returns the outcome.
 
-    An agent that fails is data. Raises RunError or GitError only where the machine or the run's files are at fault.
+def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy, accept: Accept | None = None) -> dict[str, Any]:
+    """Carry out one agent, or one task of an agent, and publish its outcome.json and changes.patch; returns the outcome.
+
+    An agent that fails is data. `accept` holds a success against the commands that the task is accepted by. Raises RunError or
+    GitError only where the machine or the run's files are at fault.
     """
     brief = files.read_json(run_dir / phase / "agents" / agent / "brief.json")
     job = Job(run_dir, brief, policy)
     published = job.agent_dir / "published"
     published.unlink(missing_ok=True)
-    outcome = _outcome(job)
+    outcome = _outcome(job, accept)
     result, base = outcome["result"], outcome["base"]
+    if result and outcome["attempts"]:
+        trees.set_ref(job.repo, job.ref, result["commit"])
     diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
     files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
     files.write_json(job.agent_dir / "outcome.json", outcome)
@@ -34,7 +41,7 @@ def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy) -> dict[str
     return outcome
 
 
-def _outcome(job: Job) -> dict[str, Any]:
+def _outcome(job: Job, accept: Accept | None) -> dict[str, Any]:
     parents = job.parents()
     broken = [parent for parent in parents if parent["status"] != outcomes.SUCCEEDED]
     if broken:
@@ -43,19 +50,41 @@ def _outcome(job: Job) -> dict[str, Any]:
     base, conflict = base_of(job, parents)
     if conflict:
         return outcomes.blank(job.brief, "conflict", [conflict], None)
-    key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": base.tree})
+    return work_on(job, base, parents, accept)
+
+
+def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept: Accept | None = None) -> dict[str, Any]:
+    """The outcome of an agent's work on a base: of what it has done already where that is the same work, else of new attempts."""
+    key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": _tree_told(job, base)})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
     if attempt is not None and settling.settle(job, attempt, base) and attempts.is_final(job, attempt, key):
         journal.conclude(attempt)
         job.say(f"{(attempt.result or {})['status'].replace('_', ' ')} before (attempt {attempt.number}); nothing runs again")
-        return publish(job, attempt, base)
+        return _judged(job, publish(job, attempt, base), accept)
     try:
         attempt = attempts.make(job, base, key, [told(parent) for parent in parents])
     except attempts.OverBudget as spent:
         job.say(f"does not start: {spent}")
         return outcomes.blank(job.brief, "over_budget", [str(spent)], base) | outcomes.made(job.agent_dir)
     job.say(settling.in_words(attempt))
-    return publish(job, attempt, base)
+    return _judged(job, publish(job, attempt, base), accept)
+
+
+def _tree_told(job: Job, base: trees.Commit) -> str:
+    """What the key of an attempt holds of the base: its tree; for a task without the file of which its brief holds a part."""
+    source = job.brief.get("for_each")
+    if not job.brief.get("task") or not source or not tasks.is_file(source):
+        return base.tree
+    return trees.tree_without(job.repo, base.tree, source)
+
+
+def _judged(job: Job, outcome: dict[str, Any], accept: Accept | None) -> dict[str, Any]:
+    """The outcome of a task held against what it was to touch, and against the commands that it is accepted by."""
+    task = job.brief.get("task")
+    if not task or outcome["status"] != outcomes.SUCCEEDED:
+        return outcome
+    outcome = touching.judge(outcome, task["touches"], job.brief["touches"] == "strict")
+    return accept(job, outcome) if accept and task["accept"] and outcome["status"] == outcomes.SUCCEEDED else outcome
 
 
 def _ended_as(status: str) -> str:
@@ -69,10 +98,10 @@ def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]
     phase_base = files.read_json(job.phase_dir / "base.json")
     base = trees.Commit(phase_base["commit"], phase_base["tree"])
     for parent in parents:
-        merged, files_in_conflict = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
-        if merged is None:
-            return base, f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(files_in_conflict)}"
-        base = merged
+        joined, merged = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
+        if joined is None:
+            return base, f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(merged.conflicts)}"
+        base = joined
     return base, ""
 
 
@@ -88,6 +117,5 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
     if settled["tree"] is not None:
         name = settling.attempt_name(job, attempt)
         result = trees.commit_tree(job.repo, settled["tree"], [base.commit], name, ended["ended_at"])
-        trees.set_ref(job.repo, f"agents/{job.brief['phase']}/{job.brief['agent']}", result.commit)
     changed = joining.described(job.repo, base.commit, result.commit)
     return outcomes.from_attempt(job.brief, attempt, job.agent_dir, base, result, changed)

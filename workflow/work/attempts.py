@@ -32,7 +32,8 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
             journal.conclude(before[-1])
             return before[-1]
         _wait(job, before, name)
-        spent = spending.reached(job.limits(), spending.all_of(job.run_dir))
+        limits = job.limits()
+        spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
         if spent:
             raise OverBudget(spent)
         settling.settle(job, _attempt(job, base, key, parents, runner_of(job, name)), base, fresh=True)

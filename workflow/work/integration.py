@@ -9,7 +9,8 @@ from typing import Any
 from workflow import files
 from workflow.errors import RunError
 from workflow.plan import intake as intakes
-from workflow.work import adoptions, inspection, joining, naming, outcomes, remotes, trees
+from workflow.work import adoptions, agents, inspection, joining, merging, naming, remotes, trees
+from workflow.work.jobs import Policy
 
 START_DATE = "2000-01-01T00:00:00Z"
 
@@ -68,63 +69,56 @@ def start_phase(run_dir: Path, phase: str, after: list[str]) -> dict[str, Any]:
     return record
 
 
-def merge_phase(run_dir: Path, phase: str, names: list[str]) -> dict[str, Any]:
+def merge_phase(
+    run_dir: Path, phase: str, names: list[str], policies: Mapping[str, Policy] | None = None, accept: agents.Accept | None = None
+) -> dict[str, Any]:
     """Merge the commits of a phase's agents in config order and write merge.json.
 
-    Agents without a success contribute nothing. A conflict names the files and the agents on both sides; what
-    merged before it is kept. RunError for an outcome that answers another brief than the current one.
+    Agents without a success contribute nothing; of one that fans out, its tasks that succeeded do. Where two changed the same lines,
+    the later one works once more on the merged tree (`merging`; with `policies`, agent to policy). A conflict names files, lines and
+    both sides; what merged before it is kept. RunError for an outcome that answers another brief than the current one.
     """
-    repo = run_dir / "project.git"
     record = files.read_json(run_dir / phase / "base.json")
-    start = now = trees.Commit(record["commit"], record["tree"])
-    conflicts = list(record["conflicts"])
-    touched: dict[str, str] = {}
+    start = trees.Commit(record["commit"], record["tree"])
+    merge = merging.Merging(run_dir, phase, start, policies or {}, accept, conflicts=list(record["conflicts"]))
     rows = []
     for name in names:
-        outcome = _current_outcome(run_dir, phase, name)
+        outcome = merging.current_outcome(run_dir, phase, name)
         rows.append({"agent": name, "status": outcome["status"], "commit": (outcome["result"] or {}).get("commit")})
-        if outcome["status"] != outcomes.SUCCEEDED:
-            continue
-        joined, clashing = joining.join(repo, now, outcome, f"{phase}: merge {name}")
-        if joined is None:
-            others = sorted({touched[path] for path in clashing if path in touched}) or sorted(set(touched.values()))
-            conflicts.append({"files": list(clashing), "between": [*others, name]})
-            continue
-        now = joined
-        touched |= {item["path"]: name for item in outcome["artifacts"]} | dict.fromkeys(outcome["deleted"], name)
+        merge.add_agent(outcome)
     adopted = adoptions.read_all(run_dir, phase)
     for item in adopted:
-        theirs = trees.Commit(item["result"]["commit"], item["result"]["tree"])
-        merged = trees.merge(repo, now.commit, theirs.commit, item["base"]["commit"])
-        if merged.tree is None:
-            others = sorted({touched[path] for path in merged.conflicts if path in touched})
-            conflicts.append({"files": list(merged.conflicts), "between": [*others, f"human {item['by']}"]})
-        elif item["base"]["commit"] == now.commit:
-            now = theirs
-        else:  # only the edit is taken: what it was made on may hold later phases, and older work of agents
-            now = trees.commit_tree(repo, merged.tree, [now.commit], f"{phase}: commit of {item['by']}", item["at"])
-    changes = joining.described(repo, start.commit, now.commit)
+        _adopt(merge, item)
+    now = merge.now
+    changes = joining.described(merge.repo, start.commit, now.commit)
     added = {item["path"] for item in changes if item["change"] == "added"}
-    merge = {
+    made = {
         "phase": phase,
-        "status": "conflict" if conflicts else "merged",
+        "status": "conflict" if merge.conflicts else "merged",
         "base": {"commit": start.commit, "tree": start.tree},
         "commit": now.commit,
         "tree": now.tree,
         "agents": rows,
         "adoptions": adopted,
-        "conflicts": conflicts,
+        "conflicts": merge.conflicts,
+        "resolutions": merge.resolutions,
+        "steps": merge.steps,
         "changes": changes,
-        "findings": naming.rows(naming.findings(added, trees.files(repo, now.commit))),
+        "findings": naming.rows(naming.findings(added, trees.files(merge.repo, now.commit))),
     }
-    trees.set_ref(repo, f"phases/{phase}", now.commit)
-    files.write_json(run_dir / phase / "merge.json", merge)
-    return merge
+    trees.set_ref(merge.repo, f"phases/{phase}", now.commit)
+    files.write_json(run_dir / phase / "merge.json", made)
+    return made
 
 
-def _current_outcome(run_dir: Path, phase: str, name: str) -> dict[str, Any]:
-    folder = run_dir / phase / "agents" / name
-    outcome = files.read_json(folder / "outcome.json")
-    if outcome["brief_sha256"] != files.sha256_json(files.read_json(folder / "brief.json")):
-        raise RunError(f"{folder}/outcome.json answers another brief than {folder}/brief.json; run snakemake again")
-    return outcome
+def _adopt(merge: merging.Merging, item: Mapping[str, Any]) -> None:
+    """Take a person's commit in, three-way over the commit that it was made on."""
+    theirs = trees.Commit(item["result"]["commit"], item["result"]["tree"])
+    merged = trees.merge(merge.repo, merge.now.commit, theirs.commit, item["base"]["commit"])
+    if merged.tree is None:
+        merge.conflicts.append({"files": list(merged.conflicts), "between": [*merge.owners(merged.conflicts), f"human {item['by']}"]})
+    elif item["base"]["commit"] == merge.now.commit:
+        merge.now = theirs
+    else:  # only the edit is taken: what it was made on may hold later phases, and older work of agents
+        message = f"{merge.phase}: commit of {item['by']}"
+        merge.now = trees.commit_tree(merge.repo, merged.tree, [merge.now.commit], message, item["at"])

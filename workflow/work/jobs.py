@@ -55,6 +55,11 @@ class Job:
         """The run's repository."""
         return self.run_dir / "project.git"
 
+    @property
+    def ref(self) -> str:
+        """The ref of its result; tasks have a folder of their own, since a ref cannot be a folder, too."""
+        return f"{'tasks' if self.brief.get('task') else 'agents'}/{self.brief['phase']}/{self.brief['agent']}"
+
     def secrets(self) -> Values:
         """The values of the variables that the agent's program was given, which must not be seen."""
         names = [word for entry in (self.brief["runner"], *self.brief["fallbacks"]) for word in entry.get("env", ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,48 @@ from workflow.work import trees
 MERGE_DATE = "2000-01-01T00:00:00Z"
 
 
-def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, tuple[str, ...]]:
-    """`ours` with an agent's commit merged in, or the files in conflict.
+def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, trees.Merge]:
+    """`ours` with an agent's commit merged in (None where the two conflict), and how they merged.
 
     The base is found in the history, because `ours` need not hold all that the agent built on (its own parents'
     commits come with it).
     """
     theirs, recorded = outcome["result"], outcome["base"]
     if recorded["commit"] == ours.commit:
-        return trees.Commit(theirs["commit"], theirs["tree"]), ()
+        return trees.Commit(theirs["commit"], theirs["tree"]), trees.Merge(theirs["tree"])
     merged = trees.merge(repo, ours.commit, theirs["commit"])
     if merged.tree is None:
-        return None, merged.conflicts
-    return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), ()
+        return None, merged
+    return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), merged
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """A place where two sides changed the same lines: first and last line on our side, and both sides with conflict markers."""
+
+    first: int
+    last: int
+    text: str
+
+
+def hunks(marked: str) -> list[Hunk]:
+    """The places in a text with conflict markers as git writes them (`merge.conflictStyle = merge`)."""
+    found: list[Hunk] = []
+    line, start, side, kept = 0, 0, "", []
+    for text in marked.splitlines():
+        if not side and text.startswith("<<<<<<< "):
+            side, start, kept = "ours", line + 1, [text]
+            continue
+        if side:
+            kept.append(text)
+        if side == "ours" and text == "=======":
+            side = "theirs"
+        elif side == "theirs" and text.startswith(">>>>>>> "):
+            found.append(Hunk(start, max(start, line), "\n".join(kept)))
+            side = ""
+        elif side != "theirs":
+            line += 1
+    return found
 
 
 def described(repo: Path, old: str, new: str) -> list[dict[str, Any]]:

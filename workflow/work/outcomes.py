@@ -7,10 +7,12 @@ program could not be started or is parked. `usage` is the sum over all attempts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.plan import tasks
 from workflow.work import journal, spending, trees
 from workflow.work.journal import Attempt
 
@@ -25,7 +27,7 @@ def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Com
         "run": brief["run"],
         "phase": brief["phase"],
         "agent": brief["agent"],
-        "task": None,
+        "task": _named(brief.get("task")),
         "role": brief["role"],
         "status": status,
         "exit_code": None,
@@ -49,6 +51,11 @@ def blank(brief: dict[str, Any], status: str, errors: list[str], base: trees.Com
         "log": None,
         "again": False,
     }
+
+
+def _named(task: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an outcome says of the task that it is of; None for an agent."""
+    return {"id": task["id"], "title": task["title"]} if task else None
 
 
 def from_attempt(
@@ -135,6 +142,15 @@ def _is_usage(value: Any) -> bool:
     known = {name: value.get(name) for name in SUMS} if isinstance(value, dict) else {"": ""}
     kinds = {name: (int, float) if name == "cost_usd" else (int,) for name in known}
     return all(amount is None or (isinstance(amount, kinds[name]) and amount >= 0) for name, amount in known.items())
+
+
+def with_tasks(run_dir: Path, phase: str, agent: str) -> Iterator[dict[str, Any]]:
+    """The outcome of an agent, and after it those of its tasks."""
+    folder = run_dir / phase / "agents"
+    outcome = files.read_json(folder / agent / "outcome.json")
+    yield outcome
+    for row in outcome.get("tasks") or ():
+        yield files.read_json(folder / tasks.unit(agent, row["id"]) / "outcome.json")
 
 
 def read(run_dir: Path, phase: str, agent: str) -> dict[str, Any] | None:

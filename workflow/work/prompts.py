@@ -46,6 +46,9 @@ def render(
         "checks": brief["checks"],
         "attachments": [_attachment(run_dir / "attachments", item["path"]) for item in brief["attachments"]],
         "feedback": brief["feedback"],
+        "task": brief.get("task"),
+        "strict": brief.get("touches") == "strict",
+        "conflict": brief.get("conflict"),
         "files": trees.files(repo, base)[:LISTED],
     }
     name = f"{brief['role']}{roles.SUFFIX}"

@@ -39,8 +39,8 @@ class Limit:
     most: Mapping[str, float]
 
     def counts(self, phase: str, agent: str) -> bool:
-        """Whether what this agent uses counts against it."""
-        return (self.phases is None or phase in self.phases) and self.agent in (None, agent)
+        """Whether what this agent, or task of an agent, uses counts against it."""
+        return (self.phases is None or phase in self.phases) and self.agent in (None, agent.split("/")[0])
 
 
 def limits(record: Iterable[Mapping[str, Any]]) -> list[Limit]:
@@ -61,12 +61,14 @@ def all_of(run_dir: Path) -> list[Spent]:
 
 
 def _all_of(run_dir: Path) -> Iterator[Spent]:
-    for folder in sorted(run_dir.glob("*/agents/*/attempts/[0-9]*")):
+    tasks = run_dir.glob("*/agents/*/tasks/*/attempts/[0-9]*")
+    for folder in sorted([*run_dir.glob("*/agents/*/attempts/[0-9]*"), *tasks]):
         found = files.try_read_json(folder / USAGE) or {}
         ended = files.try_read_json(folder / "exit.json") or {}
         if ended.get("started", True):
             wall_s = ended.get("duration_s", found.get("wall_s"))
-            yield Spent(folder.parts[-5], folder.parts[-3], folder.name, amounts(found, wall_s), found)
+            phase, _, *names = folder.relative_to(run_dir).parts[:-2]
+            yield Spent(phase, "/".join(names), folder.name, amounts(found, wall_s), found)
 
 
 def total(spent: Iterable[Spent], kind: str) -> tuple[float, int]:

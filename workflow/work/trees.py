@@ -50,10 +50,11 @@ class Commit:
 
 @dataclass(frozen=True)
 class Merge:
-    """The result of a merge: the tree (None where it conflicts) and the files in conflict."""
+    """The result of a merge: the tree (None where it conflicts), the files in conflict, and a tree that has them with markers."""
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
+    marked: str | None = None
 
 
 def environment() -> dict[str, str]:
@@ -238,6 +239,13 @@ def put_back(repo: Path, tree: str, base: str, paths: list[str]) -> str:
         return git("write-tree", repo=repo, env=env).strip()
 
 
+def tree_without(repo: Path, tree: str, path: str) -> str:
+    """A hash (SHA-256) of all that a tree holds besides one file."""
+    listed = git("ls-tree", "-r", "-z", "--full-tree", tree, repo=repo).split("\0")
+    kept = "\0".join(line for line in listed if line.partition("\t")[2] != path)
+    return hashlib.sha256(kept.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def changes(repo: Path, old: str, new: str) -> list[Change]:
     """What differs between two trees or commits, sorted by path (renames are a deletion and an addition)."""
     raw = git("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new, repo=repo).split("\0")
@@ -331,7 +339,8 @@ def merge(repo: Path, ours: str, theirs: str, base: str | None = None) -> Merge:
 def _merge_tree(repo: Path, left: str, right: str) -> Merge:
     lines = git("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", left, right, repo=repo, ok=(0, 1)).split("\0")
     names = [line for line in lines[1:] if line]
-    return Merge(None, tuple(sorted(set(names)))) if names else Merge(lines[0].strip())
+    tree = lines[0].strip()
+    return Merge(None, tuple(sorted(set(names))), tree) if names else Merge(tree)
 
 
 def remove(folder: Path) -> None:

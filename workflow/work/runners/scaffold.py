@@ -15,6 +15,7 @@ from workflow.errors import RunError
 from workflow.work import replies
 from workflow.work.runners import measuring, releasing, templates
 
+WRITERS = ("data_engineer", "developer", "tester", "documentarian")
 SCAFFOLDS = Path(__file__).resolve().parents[2] / "scaffolds"
 
 
@@ -22,7 +23,10 @@ def scaffold(tree: Path, brief: dict[str, Any]) -> list[str]:
     """Do a role's work in `tree`; returns the paths that were written. RunError where it cannot be done."""
     kind, role = brief["intake"]["project"]["type"], brief["role"]
     makers = {"qa": measuring.test_project, "security": measuring.scan_project, "release_manager": releasing.prepare_release}
-    written = makers[role](tree, brief) if role in makers else _render(tree, brief, kind, role)
+    if brief.get("task"):
+        written = _render_task(tree, brief, kind)
+    else:
+        written = makers[role](tree, brief) if role in makers else _render(tree, brief, kind, role)
     if brief["feedback"]:
         why = "the embedded runner renders templates and cannot take feedback; configure a coding agent for this"
         answers = [{"id": item["id"], "status": "not done", "why": why} for item in brief["feedback"]]
@@ -41,3 +45,15 @@ def _render(tree: Path, brief: dict[str, Any], kind: str, role: str) -> list[str
         )
     values = templates.context(brief["intake"])
     return sorted({path for folder in folders for path in templates.render_tree(folder, tree, values)})
+
+
+def _render_task(tree: Path, brief: dict[str, Any], kind: str) -> list[str]:
+    """Render what a task touches, of all that the writing roles render for a project of this type."""
+    task = brief["task"]
+    if not task["touches"]:
+        raise RunError(
+            f"the scaffold runner renders what a task touches, and task {task['id']} does not say what that is; name files in `touches`"
+        )
+    folders = [folder for role in WRITERS for folder in (SCAFFOLDS / "common" / role, SCAFFOLDS / kind / role) if folder.is_dir()]
+    values = templates.context(brief["intake"])
+    return sorted({path for folder in folders for path in templates.render_tree(folder, tree, values, task["touches"])})

@@ -10,10 +10,11 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow import markup
+from workflow import globs, markup
 
 LIBRARIES = {
     "tests", "src", "data", "flask", "werkzeug", "waitress", "markupsafe", "click", "itsdangerous", "blinker", "pandas",
@@ -47,13 +48,15 @@ def context(intake: dict[str, Any]) -> dict[str, Any]:
     return {"intake": intake, "project": project, "package": package_name(project["name"]), "title": title}
 
 
-def render_tree(source: Path, target: Path, values: dict[str, Any]) -> list[str]:
-    """Render every file below `source` into `target`; return the relative paths that were written, sorted."""
+def render_tree(source: Path, target: Path, values: dict[str, Any], only: Sequence[str] | None = None) -> list[str]:
+    """Render every file below `source` (that fits one of the globs `only`) into `target`; the relative paths that were written, sorted."""
     made = markup.environment(source)
     written = []
     for path in sorted(p for p in source.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         inside = path.relative_to(source).as_posix()
         name = inside.removesuffix(".j2").replace("__package__", values["package"])
+        if only is not None and not globs.matches(name, only):
+            continue
         if inside.endswith(".j2"):
             content = made.get_template(inside).render(values).encode()
             if not content.strip():

@@ -1,0 +1,32 @@
+"""Find out which tasks an agent has on the base of its phase, and write tasks.json."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if __name__ == "__main__":
+    from workflow.commands import end_with_parent
+
+    end_with_parent()  # before anything that takes its time to import
+
+from workflow.commands import main_guard  # noqa: E402
+from workflow.work.fanning import fan_out  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    """The words on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
+    parser.add_argument("phase", help="name of the phase")
+    parser.add_argument("agent", help="name of the agent that fans out")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with main_guard():
+        options = arguments()
+        fan_out(options.run_dir, options.phase, options.agent)
