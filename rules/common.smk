@@ -26,7 +26,13 @@ def phase_files(phase):
             return []
         folder = f"{RUN_DIR}/{phase}"
         names = ("merge.json", "validation.json", "hygiene.json", "manifest.json", "digest", "REQUEST.md")
-        return [*agent_outcomes(phase), *(f"{folder}/{name}" for name in names), f"{RUN_DIR}/bundles/{phase}.zip"]
+        tasks = [path for agent in PLAN.phases[phase].agents if agent.for_each for path in task_outcomes(agent)]
+        return [
+            *agent_outcomes(phase),
+            *tasks,
+            *(f"{folder}/{name}" for name in names),
+            f"{RUN_DIR}/bundles/{phase}.zip",
+        ]
 
     return files_of
 

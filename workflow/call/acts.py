@@ -54,7 +54,7 @@ def check_parameters(call: Call) -> None:
 def status(call: Call) -> int:
     """Say where the run stands, phase by phase."""
     _require_run(call)
-    record = records.read(call.state(), call.plan)
+    record = records.read(call.state(), call.seen())
     overview.show(overview.as_json(record, call.command), _format(call))
     return 0
 
@@ -74,7 +74,7 @@ def metrics(call: Call) -> int:
     table, form = call.line.choice("table", list(TABLES), "agents"), call.line.choice("format", ["table", "json", "csv"], "table")
     moment = ending.moment_of(call)
     keep = None if call.line.dry_run else lambda record, found: write(record.run_dir, found, moment)
-    measuring.show(lambda: records.read(call.state(), call.plan), keep, form, table)
+    measuring.show(lambda: records.read(call.state(), call.seen()), keep, form, table)
     return 0
 
 
@@ -104,7 +104,7 @@ def diff(call: Call) -> int:
 def log(call: Call) -> int:
     """Show the log of an agent's newest attempt, and follow it while it works."""
     _require_run(call)
-    agents = {agent.rule: agent for agent in call.plan.agents()}
+    agents = {agent.rule: agent for agent in call.seen().agents()}
     agent = agents[call.line.choice("agent", list(agents))]
     secret = Values(declared(call.declared()))
     return logs.show(call.run_dir / agent.phase / "agents" / agent.name, call.line.flag("follow"), secret)
@@ -140,7 +140,7 @@ def request_changes(call: Call) -> int:
     """Ask the agents of a phase for changes."""
     _require_run(call)
     phase = _phase(call, call.state().held(*verdict.HOLDING))
-    known = [agent.name for agent in call.plan.phases[phase].agents]
+    known = [agent.name for plan in (call.plan, call.seen()) for agent in plan.phases[phase].agents]
     agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
     for name in agents:
         if name not in known:
@@ -148,7 +148,7 @@ def request_changes(call: Call) -> int:
     if not (call.run_dir / phase / "manifest.json").is_file():
         raise UsageError(f"{phase} has made no request yet; run snakemake first")
     path = feedback.write(call.run_dir, phase, call.line.text("note"), agents, people.name(call.line.text("by")))
-    print(f"asked:    {', '.join(agents or known)} of {phase}, in {path}")
+    print(f"asked:    {', '.join(agents or [agent.name for agent in call.plan.phases[phase].agents])} of {phase}, in {path}")
     print(f"go on:    {call.command.go_on()}")
     return 0
 

@@ -57,7 +57,7 @@ def measure(call: Call, now: state.RunState) -> list[str]:
         if not call.stopped and freshness.stale(call.run_dir, now.state, moment):
             from workflow.view import figures, metrics  # pandas takes half a second
 
-            metrics.write(call.run_dir, figures.compute(records.read(now, call.plan)), moment)
+            metrics.write(call.run_dir, figures.compute(records.read(now, call.seen())), moment)
     except Exception as error:  # noqa: BLE001 - whatever it is
         for name in (freshness.JSON, freshness.PROMETHEUS):
             with contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ def measure(call: Call, now: state.RunState) -> list[str]:
 
 def moment_of(call: Call) -> int:
     """The time of the newest file that figures come from; to be asked for before they are read."""
-    return freshness.moment_ns(call.run_dir, [(agent.phase, agent.name) for agent in call.plan.agents()])
+    return freshness.moment_ns(call.run_dir, [(agent.phase, agent.name) for agent in call.seen().agents()])
 
 
 def foretell(call: Call, workdir: Path) -> None:

@@ -35,6 +35,6 @@ def _draw(workflow: Any, call: Call) -> None:
     from workflow.view.screen import Screen
 
     screen = Screen(workflow.output_settings, None)
-    if screen.show(call.run_dir, call.plan, len(workflow.dag)):
+    if screen.show(call.run_dir, call.seen(), len(workflow.dag)):
         logger.addHandler(screen)
         terminal.CALM.draws = screen.say

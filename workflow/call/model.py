@@ -161,7 +161,7 @@ class Call:
 
     def policy(self, agent: Agent) -> str:
         """How an agent's attempts are carried out, as JSON for its job."""
-        forced = bool({agent.rule, f"{agent.phase}_{agent.name.split('/')[0]}"} & self.retried)
+        forced = bool({agent.rule, f"{agent.rule}:merge", f"{agent.phase}_{agent.name.split('/')[0]}"} & self.retried)
         record = {"timeout_s": agent.timeout_s, "retry": dict(agent.retry), "sandbox": self.settings["sandbox"]}
         record |= {"tree": self.settings["tree"], "public": self.settings["secrets"]["public"], "budgets": self.budgets(agent)}
         known = {name: presets.about(name) for name in agent.runners}
@@ -264,7 +264,7 @@ class Call:
     def state(self) -> state.RunState:
         """Where the run stands now. That a job could not do its work is known to the call that ran it, and to status.json after it."""
         told = not self.writes and files.try_read_object(self.run_dir / "status.json").get("state") == "failed"
-        return state.read(self.run_dir, self.plan, self.settings["gate"]["policy"], told or (self.failed and not self.stopped))
+        return state.read(self.run_dir, self.seen(), self.settings["gate"]["policy"], told or (self.failed and not self.stopped))
 
 
 def _filled(word: str) -> str:

@@ -26,9 +26,9 @@ def subject(call: Call) -> Subject:
     after = {name: list(phase.after) for name, phase in call.plan.phases.items()}
     verdicts = {name: call.judge(name) for name in call.plan.phases}
     rows = {row["phase"]: row for row in proofs.verify_run(call.run_dir, after, verdicts)}
-    budgets = {item["name"]: item for agent in call.plan.agents() for item in call.budgets(agent)}
+    budgets = {item["name"]: item for agent in call.seen().agents() for item in call.budgets(agent)}
     return Subject(
-        record=records.read(call.state(), call.plan),
+        record=records.read(call.state(), call.seen()),
         description=str((intake.frozen(call.run_dir) or call.intake)["project"].get("description") or ""),
         verified=rows,
         budgets=list(budgets.values()),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from workflow import files
 from workflow.call.model import Call
@@ -20,11 +21,16 @@ from workflow.work import adoptions, journal, spending
 
 def check_names(call: Call) -> None:
     """Refuse words that name nothing, before anything is written."""
-    rules = {agent.rule: agent for agent in call.plan.agents()}
+    rules = _rules(call)
     for name in call.line.forced:
         _agent_named(call, name, rules)
     for target in call.line.targets:
         _require_known(call, target, rules)
+
+
+def _rules(call: Call) -> dict[str, Agent]:
+    """The agents and the known tasks by their rules (of a task: `<phase>_<agent>/tasks/<task>`)."""
+    return {agent.rule: agent for plan in (call.plan, call.seen()) for agent in plan.agents()}
 
 
 def check_request(call: Call) -> None:
@@ -32,7 +38,7 @@ def check_request(call: Call) -> None:
 
     Whatever is asked for by name (an agent, a file of a phase, a bundle) needs every gate before its phase to be open.
     """
-    rules = {agent.rule: agent for agent in call.plan.agents()}
+    rules = _rules(call)
     for name in call.line.forced:
         agent = _agent_named(call, name, rules)
         if agent is not None:
@@ -109,21 +115,37 @@ def _retry(call: Call) -> None:
     phase = call.line.raw.get("phase")
     if phase is not None:
         call.line.choice("phase", list(call.plan.phases))
-    known = [name for agent in call.plan.agents() if phase in (None, agent.phase) for name in (agent.name, agent.rule)]
+    known = [name for agent in _rules(call).values() if phase in (None, agent.phase) for name in (agent.name, agent.rule)]
     if "agent" in call.line.raw:
         call.line.choice("agent", list(dict.fromkeys(known)))
     moment = files.now().replace(":", "").replace("-", "")
     count = 0
-    for agent in call.plan.agents():
-        wanted = phase in (None, agent.phase) and call.line.raw.get("agent") in (None, agent.name, agent.rule)
+    for agent in _rules(call).values():
         path = call.run_dir / agent.phase / "agents" / agent.name / "outcome.json"
-        outcome = files.try_read_json(path) if wanted else None
-        if outcome and outcome["status"] not in ("succeeded", "skipped"):
+        outcome = files.try_read_json(path) if _is_asked(call, agent, phase) else None
+        if outcome and outcome.get("tasks") is not None:
+            _merge_again(call, agent, outcome, moment)
+        elif outcome and outcome["status"] not in ("succeeded", "skipped"):
             _put_away(call, agent, moment)
             count += 1
     where = f" of {phase}" if phase else ""
     words = {0: f"no agent{where} has failed; nothing to retry", 1: f"1 failed agent{where} works again"}
     print(f"phasegate: {words.get(count, f'{count} failed agents{where} work again')}", file=sys.stderr)
+
+
+def _is_asked(call: Call, agent: Agent, phase: str | None) -> bool:
+    """Whether `retry` is about an agent or a task: it, the agent whose task it is, or nobody was named."""
+    owner = agent.name.split("/")[0]
+    names = (None, agent.name, agent.rule, owner, f"{agent.phase}_{owner}")
+    return phase in (None, agent.phase) and call.line.raw.get("agent") in names
+
+
+def _merge_again(call: Call, agent: Agent, outcome: dict[str, Any], moment: str) -> None:
+    """Where two tasks changed the same lines and that is not resolved, the later one works once more on the merged tree, and no other."""
+    if outcome["conflicts"]:
+        _put_away(call, agent, moment)
+        call.retried.discard(agent.rule)
+        call.retried.add(f"{agent.rule}:merge")
 
 
 def _put_away(call: Call, agent: Agent, moment: str) -> None:
@@ -138,8 +160,9 @@ def _try_again(call: Call) -> None:
     """Agents that are parked or could not start try again by themselves, and those over a budget that allows more by now."""
     spent: list[spending.Spent] | None = None
     moment = files.now().replace(":", "").replace("-", "")
-    for phase in call.reached():
-        for agent in phase.agents:
+    reached = {phase.name for phase in call.reached()}
+    for name, phase in call.seen().phases.items():
+        for agent in phase.agents if name in reached else ():
             outcome = files.try_read_json(call.run_dir / agent.phase / "agents" / agent.name / "outcome.json")
             if not isinstance(outcome, dict):
                 continue

@@ -138,12 +138,6 @@ class Blocker:
     text: str
 
 
-def _places(clash: Mapping[str, Any]) -> str:
-    """Files and lines of a conflict."""
-    lines = clash.get("lines", {})
-    return ", ".join(path + merging.lines_in_words(lines.get(path, [])) for path in clash["files"])
-
-
 def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
     """What is wrong with what was shown."""
     found = []
@@ -152,7 +146,7 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
             found.append(Blocker(f"agent:{agent['name']}", f"agent {agent['name']}: {agent['status'].replace('_', ' ')}"))
     for clash in subject["conflicts"]:
         names = " and ".join(clash["between"])
-        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {_places(clash)}"))
+        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {merging.places(clash)}"))
     validation = subject["validation"]
     for row in validation["artifacts"]:
         if row["required"] and not row["found"]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files, markup
-from workflow.gate import costs, feedback
+from workflow.gate import costs, feedback, taskgraphs
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
 from workflow.proof import validation as validations
 from workflow.proof.hygiene import record
 from workflow.proof.hygiene import summary as hygiene
-from workflow.work import leaks, logs, naming, trees
+from workflow.work import leaks, logs, merging, naming, outcomes, trees
 from workflow.work.redaction import Values
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -61,6 +61,7 @@ def write_request(
     repo = run_dir / "project.git"
     stats = trees.diffstat(repo, merge["base"]["commit"], merge["commit"])
     found = [files.read_json(folder / "agents" / row["agent"] / "outcome.json") for row in merge["agents"]]
+    parts = [one for row in merge["agents"] for one in outcomes.with_tasks(run_dir, phase, row["agent"])]
     sign, words = ribbon(manifest)
     values = {
         "sign": sign,
@@ -74,7 +75,10 @@ def write_request(
         "blockers": blockers(manifest["subject"]),
         **_review(run_dir, phase, manifest, merge, command, secret),
         "agents": [_agent(folder, outcome, command) for outcome in found],
-        "unusual": _unusual(merge, found),
+        "fanned": [shown for outcome in found if (shown := taskgraphs.page_of(outcome, command, merge.get("resolutions", [])))],
+        "resolutions": merge.get("resolutions", []),
+        "plans": validation["plans"],
+        "unusual": _unusual(merge, parts),
         "costs": costs.of_phase(run_dir, phase, budgets),
         "validation": validation,
         "cleanliness": _cleanliness(run_dir, phase, list(manifest["subject"]["upstream"])),
@@ -92,6 +96,7 @@ def write_request(
     pages = markup.environment(TEMPLATES)
     values["show_costs"] = costs.told_at_all(values["costs"])
     pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))
+    pages.filters["places"] = lambda row: untrusted(leaks.redact_text(merging.places(row), secret))
     pages.filters["fence"] = lambda text, language="": markup.fenced(markup.visible(leaks.redact_text(text, secret)), language)
     page = pages.get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)

@@ -105,7 +105,7 @@ def criteria(plan: Plan, phase: Phase, allow: Iterable[str] = (), answers: str |
         "required": list(phase.required),
         "optional": list(phase.optional),
         "checks": checks,
-        "hygiene": {**phase.hygiene, "artifacts": sorted(set(before))},
+        "hygiene": {**phase.hygiene, "artifacts": sorted({*before, *(agent.for_each for agent in plan.agents() if agent.for_each)})},
         "allow": list(allow),
         "answers": answers,
         **({"plans": plans} if (plans := _plans(plan, phase)) else {}),

@@ -47,6 +47,7 @@ def as_agents(agent: Agent, listed: list[Task]) -> list[Agent]:
             agent,
             name=tasks.unit(agent.name, task.id),
             task=task.id,
+            for_each=None,
             needs=(*agent.needs, *(tasks.unit(agent.name, other) for other in task.builds_on)),
         )
         for task in listed

@@ -34,18 +34,19 @@ def make_manifest(
         "waivers": {name: entry["waivers"] for name, entry in decided["approvals"].items() if entry["waivers"]},
     }
     artifacts = subject["files"]
+    workers = [one for name in agents for one in _workers(run_dir, phase, name)]
     return {
         "schema": 1,
         "phase": phase,
         "run_id": run_dir.name,
-        "created_at": _newest_end(run_dir, found),
+        "created_at": _newest_end(run_dir, workers),
         "digest": files.sha256_json(subject),
         "gate": dict(gate),
         "approvals": dict(decided["approvals"]),
         "waivers": _waivers(decided["approvals"]) + _waivers(decided["beside"]),
         "artifact_count": len(artifacts),
         "artifacts": artifacts,
-        "metrics_digest": _metrics(phase, found, validation),
+        "metrics_digest": _metrics(phase, workers, validation),
         "subject": subject,
     }
 
@@ -103,6 +104,12 @@ def _resolved(merge: Mapping[str, Any]) -> dict[str, Any]:
     """Who worked once more because two had changed the same lines; where that worked, it is part of what is reviewed."""
     rows = [{key: row[key] for key in ("agent", "between", "files", "status")} for row in merge.get("resolutions", [])]
     return {"resolutions": rows} if rows else {}
+
+
+def _workers(run_dir: Path, phase: str, agent: str) -> list[dict[str, Any]]:
+    """The outcomes of those that worked: of an agent that fans out its tasks."""
+    first, *rest = outcomes.with_tasks(run_dir, phase, agent)
+    return rest or [first]
 
 
 def _waivers(approvals: Mapping[str, Any]) -> list[dict[str, str]]:

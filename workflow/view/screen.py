@@ -24,11 +24,15 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from workflow.markup import plain
+from workflow.plan.fanout import expanded
 from workflow.plan.phases import Plan
+from workflow.plan.tasks import unit
 from workflow.view import tables
 from workflow.view.board import Board
 from workflow.work.saying import ADDRESS, LONGEST, send
 
+TASK = "run_task"
+FANNING = (TASK, "fan_out")  # what begins when more tasks may be known
 SOCKET = Path("runs", ".voice")
 PAUSE_S, PATIENCE_S = 0.5, 5.0
 
@@ -76,7 +80,9 @@ class Screen(LogHandlerBase):
             return
         said: dict[str, Any] = record.__dict__
         if event == LogEvent.JOB_INFO:  # it starts
-            board.begins(said["jobid"], str(said["rule_name"]), _phase_of(said, board.plan))
+            if said["rule_name"] in FANNING:
+                board.plan = expanded(board.plan, board.run_dir)
+            board.begins(said["jobid"], _rule_of(said), _phase_of(said, board.plan))
         elif event == LogEvent.JOB_FINISHED:
             board.ends(said["job_id"])
         elif event == LogEvent.JOB_ERROR:
@@ -152,6 +158,14 @@ def _try(draw: Callable[..., None], *what: Text) -> None:
     """Draw; where that fails, nothing ends: the thread goes on to take what jobs say, and the socket's file goes in the end."""
     with contextlib.suppress(Exception):  # the terminal may be gone, or unable to write a character
         draw(*what)
+
+
+def _rule_of(said: dict[str, Any]) -> str:
+    """The rule of a job; of a task the name under which the board has it."""
+    if said["rule_name"] != TASK:
+        return str(said["rule_name"])
+    found = dict(said["wildcards"])
+    return f"{found['phase']}_{unit(found['agent'], found['task'])}"
 
 
 def _phase_of(said: dict[str, Any], plan: Plan) -> str:

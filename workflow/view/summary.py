@@ -94,7 +94,7 @@ def made(manifest: Mapping[str, Any]) -> str:
     required = {path for row in manifest["subject"]["validation"]["artifacts"] for path in row["found"]}
     first = sorted(paths, key=lambda path: (path not in required, path))[:NAMED]
     named = ", ".join(map(plain, first)) + (", ..." if len(paths) > NAMED else "")
-    who = ", ".join(agents) or "no agent"
+    who = ", ".join(agents[:NAMED]) + (f" and {len(agents) - NAMED} more" if len(agents) > NAMED else "") or "no agent"
     return f"{len(paths)} files by {who}: {named}" if paths else "nothing"
 
 

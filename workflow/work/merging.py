@@ -137,9 +137,13 @@ def _place(repo: Path, marked: str | None, path: str) -> dict[str, Any]:
 
 def sentence(clash: Mapping[str, Any]) -> str:
     """A conflict in words: both sides, files and lines."""
+    return f"{' and '.join(clash['between'])} changed the same lines of {places(clash)}"
+
+
+def places(clash: Mapping[str, Any]) -> str:
+    """Files and lines of a conflict."""
     lines = clash.get("lines", {})
-    places = [f"{path}{lines_in_words(lines.get(path, []))}" for path in clash["files"]]
-    return f"{' and '.join(clash['between'])} changed the same lines of {', '.join(places)}"
+    return ", ".join(path + lines_in_words(lines.get(path, [])) for path in clash["files"])
 
 
 def lines_in_words(found: Sequence[Sequence[int]]) -> str:
