@@ -62,5 +62,6 @@ rule merge_phase:
     params:
         command=command("merge_phase", RUN_DIR),
         agents=names_of_agents,
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} --guard {params.guard:q} 2> {log:q}"
