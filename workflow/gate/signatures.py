@@ -60,8 +60,8 @@ def read_keys(path: Path, run_dir: Path | None = None) -> Keys:
 
     `run_dir` is the run whose gates it opens: the file must lie outside of all runs beside it.
     """
-    if run_dir is not None and path.resolve().is_relative_to(run_dir.resolve().parent):
-        raise SignatureError(f"allowed_signers {path} lies inside {run_dir.parent}, where a run writes; keep it elsewhere")
+    if run_dir is not None:
+        refuse_inside(path, run_dir.parent)
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
@@ -72,6 +72,12 @@ def read_keys(path: Path, run_dir: Path | None = None) -> Keys:
         raise SignatureError(f"allowed_signers {path} is not a plain file of at most {LIMIT} bytes")
     refuse_shared(path, found.st_mode)
     return Keys(content, _names(path, content))
+
+
+def refuse_inside(path: Path, runs: Path) -> None:
+    """SignatureError for a file that lies where runs write, also by a link."""
+    if path.resolve().is_relative_to(runs.resolve()):
+        raise SignatureError(f"allowed_signers {path} lies inside {runs}, where a run writes; keep it elsewhere")
 
 
 def refuse_shared(path: Path, mode: int) -> None:

@@ -105,7 +105,7 @@ def _judge(run_dir: Path, phase: str, gate: str, policy: Policy) -> Verdict:
     manifest = files.read_json(folder / "manifest.json")
     digest = (folder / "digest").read_text(encoding="ascii").strip()
     subject = manifest["subject"]
-    if files.sha256_json(subject) != digest or (subject["run"], subject["phase"]) != (run_dir.name, phase):
+    if not is_named(subject, digest) or (subject["run"], subject["phase"]) != (run_dir.name, phase):
         return Verdict(phase, BLOCKED, (f"{folder}/manifest.json is not what {folder}/digest names",), digest)
     old = outdated(run_dir, subject)
     if old:
@@ -123,6 +123,11 @@ def _judge(run_dir: Path, phase: str, gate: str, policy: Policy) -> Verdict:
     if gate == "none" and not wrong:
         return Verdict(phase, OPEN, ("this phase has no gate, and nothing is wrong",), digest, since=_shown_since(run_dir, phase))
     return _judge_marker(run_dir, marker, phase, policy, digest)
+
+
+def is_named(subject: Mapping[str, Any], digest: str) -> bool:
+    """Whether a digest is that of what was shown."""
+    return files.sha256_json(subject) == digest
 
 
 def _waives(marker: tuple[bytes, int] | str | None, wrong: list[Blocker], digest: str, policy: str) -> bool:
