@@ -137,7 +137,8 @@ rule merge_phase:
         agents=1,
     params:
         command=command("merge_phase", RUN_DIR),
-        policies=lambda wildcards: CALL.policies(wildcards.phase),
+        policies=lambda wildcards: CALL.work_policies(wildcards.phase),
         agents=names_of_agents,
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} --policies {params.policies:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} --policies {params.policies:q} --guard {params.guard:q} 2> {log:q}"

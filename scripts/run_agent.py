@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts, budgets, versions"
     )
-    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 

@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("after", nargs="*", help="phases that this one builds on")
-    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from workflow.call import ending, handover
 from workflow.call.model import Call
 from workflow.errors import UsageError
-from workflow.gate import approvals, feedback, people, rollback, verdict
+from workflow.gate import decisions, people, rollback, verdict
+from workflow.markup import plain
 from workflow.plan.commandline import PARAMETERS
+from workflow.plan.policies import Signed
 from workflow.view import changes, doctor, logs, overview, proofs, records, runs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
@@ -61,7 +64,7 @@ def status(call: Call) -> int:
 
 def list_runs(call: Call) -> int:
     """List all runs of this working directory."""
-    runs.show(call.run_dir.parent, call.run, _format(call))
+    runs.show(call.run_dir.parent, call.run, _format(call), call.settings["gate"]["allowed_signers"])
     return 0
 
 
@@ -122,12 +125,18 @@ def approve(call: Call) -> int:
     phase = _phase(call, call.state().held(*verdict.HOLDING))
     if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
         raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
-    if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
+    policy = call.policy_of(phase)
+    if policy == "marker" and call.line.text("waive"):
         raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
-    by = people.name(call.line.text("by"))
+    signed = isinstance(policy, Signed)
+    by = " ".join(call.line.text("by").split()) if signed else people.name(call.line.text("by"))
     words = (by, call.line.text("note"), call.line.text("waive"), call.line.amount("budget_usd"))
-    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words)
-    print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")
+    given = decisions.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words, policy, _key(call))
+    trust = "signed" if signed else "recorded"
+    print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: {trust})")
+    found = call.judge(phase)
+    if signed and not found.is_open:
+        print(f"not yet:  {plain('; '.join(found.reasons))}")
     if given.budget_usd is not None:
         print(f"budget:   what follows may cost {given.budget_usd:g} USD")
     for item, reason in given.waivers:
@@ -147,7 +156,8 @@ def request_changes(call: Call) -> int:
             raise UsageError(f"--config agents={call.line.text('agents')}: unknown agent `{name}`; known: {', '.join(known)}")
     if not (call.run_dir / phase / "manifest.json").is_file():
         raise UsageError(f"{phase} has made no request yet; run snakemake first")
-    path = feedback.write(call.run_dir, phase, call.line.text("note"), agents, people.name(call.line.text("by")))
+    words = (call.line.text("note"), agents, call.line.text("by"), call.policy_of(phase), _key(call))
+    path = decisions.request_changes(call.run_dir, phase, *words)
     print(f"asked:    {', '.join(agents or [agent.name for agent in call.plan.phases[phase].agents])} of {phase}, in {path}")
     print(f"go on:    {call.command.go_on()}")
     return 0
@@ -200,6 +210,11 @@ def report(call: Call) -> int:
     return 0
 
 
+def _key(call: Call) -> Path | None:
+    """The SSH key that signs a decision."""
+    return Path(call.line.text("key")) if call.line.text("key") else None
+
+
 def _require_run(call: Call) -> None:
     if not (call.run_dir / "run.json").is_file():
         raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
@@ -245,8 +260,8 @@ ACTS = {
     "report": Act(report, ()),
     "publish": Act(publish, ("remote", "branch", "phase", "patches"), decides=True),
     "doctor": Act(examine, ("format",)),
-    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
-    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd", "key"), decides=True),
+    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents", "key"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
     "restore": Act(restore, ("from",), writes=True, decides=True),
 }

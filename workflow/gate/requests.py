@@ -14,6 +14,7 @@ from workflow import files, markup
 from workflow.gate import costs, feedback, taskgraphs
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
+from workflow.plan.policies import SIGNED
 from workflow.proof import validation as validations
 from workflow.proof.hygiene import record
 from workflow.proof.hygiene import summary as hygiene
@@ -24,6 +25,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
 FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES, FIRST_UNTIDY = 5, 10, 50, 10
 LOG_END = 3000
+KEY = "key=~/.ssh/id_ed25519"  # what a suggested command says; a person who has another key changes it
 PATCH_LIMIT = 20_000
 CHECKLISTS = {
     "planning": [
@@ -118,12 +120,14 @@ def untrusted(text: str) -> str:
 def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command, secret: Values) -> dict[str, Any]:
     """What the page says about decisions: the feedback that it answers, what was approved before, the commands."""
     answered = feedback.rounds(run_dir, phase)
-    wrong = blockers(manifest["subject"])
-    approve = (f"phase={phase}", *([f"waive={how_to_waive(item.id for item in wrong)}"] if wrong else []))
+    wrong, gate = blockers(manifest["subject"]), manifest["gate"]
+    key = [KEY] if gate["policy"] == SIGNED else []
+    approve = (f"phase={phase}", *([f"waive={how_to_waive(item.id for item in wrong)}"] if wrong else []), *key)
     values: dict[str, Any] = {
         "approvals": manifest["approvals"],
         "approve": command.line("approve", config=approve),
-        "ask": command.line("request_changes", config=(f"phase={phase}", "note=what should change")),
+        "ask": command.line("request_changes", config=(f"phase={phase}", "note=what should change", *key)),
+        "signatures": _signatures(gate),
         "adopt": command.line("adopt", config=(f"phase={phase}",)),
         "diff": command.line("diff", config=(f"phase={phase}",)),
         "round": None,
@@ -140,6 +144,14 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         values["since_more"] = max(0, len(trees.diffstat(repo, old, new)) - FIRST_CHANGES)
         values["diff_reviewed"] = command.line("diff", config=(f"phase={phase}", "against=reviewed"))
     return values
+
+
+def _signatures(gate: Mapping[str, Any]) -> str:
+    """How many signatures the gate wants, and whose, in words; empty where it wants none."""
+    if gate["policy"] != SIGNED:
+        return ""
+    count, names = gate["approvals"], gate["approvers"]
+    return f"{count} signature{'' if count == 1 else 's'}" + (f" of {', '.join(map(markup.plain, names))}" if names else "")
 
 
 def _answer(item: dict[str, str], rows: list[dict[str, Any]], asked: list[str], folder: Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ PARAMETERS = {
     "format": "table, json or csv",
     "table": "the table that is meant",
     "budget_usd": "what the phases after a gate may cost together",
+    "key": "SSH key that signs a decision",
     "waive": "what blocks a gate and is accepted, as item=reason; item=reason",
     "agents": "agents that are asked for changes",
     "to": "phase whose gate a rollback goes back to",

@@ -125,6 +125,17 @@ def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | Non
     return digest, problems
 
 
+def packed_problems(run_dir: Path, phase: str, digest: str) -> list[str]:
+    """What is wrong with a phase's bundle, and whether it holds the manifest that lies beside it and that the digest names."""
+    manifest, problems = verify_bundle(run_dir / "bundles" / f"{phase}.zip")
+    if problems or manifest is None:
+        return [f"bundles/{phase}.zip: {text}" for text in problems]
+    beside = json.loads((run_dir / phase / "manifest.json").read_bytes())
+    if manifest != beside or manifest["digest"] != digest:
+        return [f"{phase}/manifest.json is not the manifest in bundles/{phase}.zip"]
+    return []
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="ascii").strip()

@@ -9,8 +9,8 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import approvals
-from workflow.gate.approvals import MARKER
-from workflow.gate.verdict import Verdict, read_marker
+from workflow.gate.approvals import MARKER, read_marker
+from workflow.gate.verdict import Verdict
 from workflow.markup import plain
 from workflow.proof import verification
 from workflow.work import trees

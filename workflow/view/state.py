@@ -11,6 +11,7 @@ from workflow import files
 from workflow.gate import approvals, feedback, requests, verdict
 from workflow.plan.commandline import Command
 from workflow.plan.phases import Phase, Plan
+from workflow.plan.policies import Policy, Signed
 
 PENDING, WORKING = "pending", "running"
 
@@ -28,6 +29,8 @@ class PhaseState:
     since: str
     waived: tuple[tuple[str, str], ...]
     manifest: Mapping[str, Any] | None
+    signers: tuple[Mapping[str, str], ...] = ()
+    to_sign: bool = False  # only a signed approval opens its gate
 
     @property
     def ribbon(self) -> str:
@@ -54,14 +57,16 @@ class RunState:
         return [phase for phase in self.phases.values() if phase.state in states]
 
 
-def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunState:
-    """Judge every phase now. `failed` says that a job could not do its work."""
+def read(run_dir: Path, plan: Plan, policy: Policy, failed: bool = False) -> RunState:
+    """Judge every phase now, by its own policy or else the general one. `failed` says that a job could not do its work."""
     phases: dict[str, PhaseState] = {}
     for name, phase in plan.phases.items():
         closed = [other for other in plan.upstream(name) if phases[other].state != verdict.OPEN]
         manifest = shown(run_dir / name / "manifest.json")
         if closed:
-            waived = verdict.judge(run_dir, name, phase.gate, policy).waived if manifest else ()  # it shows, whatever is closed
+            waived = (
+                verdict.judge(run_dir, name, phase.gate, phase.policy or policy).waived if manifest else ()
+            )  # it shows, whatever is closed
             why = (_why_pending(run_dir, closed, phases), *verdict.waived_reasons(waived))
             phases[name] = PhaseState(name, PENDING, why, None, "none", "", "", waived, manifest)
         elif not all((run_dir / name / file).exists() for file in ("manifest.json", "REQUEST.md")):
@@ -71,9 +76,9 @@ def read(run_dir: Path, plan: Plan, policy: str, failed: bool = False) -> RunSta
             if old:
                 phases[name] = PhaseState(name, WORKING, (f"will run again: {old}",), None, "none", "", "", (), None)
                 continue
-            found = verdict.judge(run_dir, name, phase.gate, policy)
+            found = verdict.judge(run_dir, name, phase.gate, phase.policy or policy)
             facts = (found.digest, found.trust, found.by, found.since, found.waived)
-            phases[name] = PhaseState(name, found.state, found.reasons, *facts, manifest)
+            phases[name] = PhaseState(name, found.state, found.reasons, *facts, manifest, found.signers, isinstance(phase.policy, Signed))
     return RunState(run_dir.name, run_dir, _overall({phase.state for phase in phases.values()}, failed), phases)
 
 
@@ -109,9 +114,11 @@ def _overall(states: set[str], failed: bool) -> str:
 def next_command(phase: PhaseState, run_dir: Path, command: Command) -> str:
     """What a person types next for a phase."""
     marker, asked = run_dir / phase.name / approvals.MARKER, run_dir / phase.name / feedback.MARKER
+    if phase.state in (verdict.WAITING, verdict.STALE) and phase.to_sign:
+        return f"{command.line('approve', config=(f'phase={phase.name}', requests.KEY))} && {command.go_on()}"
     if phase.state in (verdict.WAITING, verdict.STALE) and marker.is_file() and marker.stat().st_size:
         return f"{command.line('approve', config=(f'phase={phase.name}',))} && {command.go_on()}"  # a touch opens nothing
-    if phase.state == verdict.CHANGES and feedback.UNCHANGED in phase.reasons[0]:
+    if phase.state == verdict.CHANGES and phase.reasons[0].startswith((feedback.UNCHANGED, feedback.UNSIGNED)):
         return f"rm {command.path(asked)} && {command.go_on()}"
     if phase.state in (verdict.WAITING, verdict.STALE):
         return f"touch {command.path(run_dir / phase.name / 'APPROVED')} && {command.go_on()}"
@@ -121,7 +128,8 @@ def next_command(phase: PhaseState, run_dir: Path, command: Command) -> str:
         failed = [agent for agent in (phase.manifest or {})["subject"]["agents"] if agent["status"] not in ("succeeded", "skipped")]
         if failed:
             return command.line("retry", config=(f"phase={phase.name}",))
-        return command.line("request_changes", config=(f"phase={phase.name}", "note=what should change"))
+        key = (requests.KEY,) if phase.to_sign else ()
+        return command.line("request_changes", config=(f"phase={phase.name}", "note=what should change", *key))
     return "" if phase.state == verdict.OPEN else command.go_on()
 
 
@@ -137,6 +145,7 @@ def as_json(state: RunState, command: Command) -> dict[str, Any]:
                 "digest": phase.digest,
                 "trust": phase.trust,
                 "by": phase.by,
+                "signers": [dict(signer) for signer in phase.signers],
                 "since": phase.since,
                 "waivers": [{"item": item, "reason": reason} for item, reason in phase.waived],
                 "request": str(state.run_dir / phase.name / "REQUEST.md") if phase.manifest else None,
