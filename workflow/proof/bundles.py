@@ -50,7 +50,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method:
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = mode << 16
-    info.compress_type = method
+    info.compress_type = method if content else zipfile.ZIP_STORED  # deflate would make two bytes of none
     archive.writestr(info, content)
 
 
