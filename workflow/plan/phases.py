@@ -44,6 +44,8 @@ class Agent:
     fallbacks: tuple[str, ...] = ()
     budget: Mapping[str, float] = field(default_factory=dict)
     produces: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
 
     @property
     def runners(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ class Phase:
     checks: tuple[Check, ...]
     budget: Mapping[str, float] = field(default_factory=dict)
     hygiene: Mapping[str, int | None] = field(default_factory=lambda: dict(NO_LIMITS))
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
             optional=tuple(entry["artifacts"]["optional"]),
             checks=_checks(settings, name, entry, intake),
             budget=entry["budget"],
+            protected=tuple(entry["protected"]),
             hygiene=settings["hygiene"] | {key: value for key, value in entry["hygiene"].items() if value is not None},
         )
     ordered = _in_order(settings, phases)
@@ -208,6 +212,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 environment=agent["environment"],
                 budget=agent["budget"],
                 produces=tuple(agent["produces"]),
+                protected=tuple(agent["protected"]),
+                owns=tuple(agent["owns"]),
             )
         )
     cycle = _cycle({agent.name: agent.needs for agent in found})

@@ -31,8 +31,8 @@ class Bench:
     refused: str
 
 
-def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
-    """Run a phase's checks one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
+def run_all(run_dir: Path, phase: str, tree: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
+    """Run a phase's checks one after the other on a tree of the repository; `{checks: [...], environment: ..., sandbox: ...}`.
 
     Each row has name, command, purpose, status, exit_code, duration_s, log, summary (its last line), reason. The
     set-up of the environment is timed apart from the checks. `options`: timeouts_s, sandbox, environments.
@@ -44,7 +44,7 @@ def run_all(run_dir: Path, phase: str, commit: str, wanted: list[dict[str, Any]]
     logs.mkdir(parents=True)
     with scratch.folder("checks") as place:
         room = sandbox.Room.inside(place)
-        trees.export(run_dir / "project.git", commit, room.tree)
+        trees.export(run_dir / "project.git", tree, room.tree)
         made = None
         if any(check["environment"] == "python" for check in wanted):
             made = environments.prepare(room.tree, options["environments"], logs / "environment.log")

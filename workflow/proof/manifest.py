@@ -73,6 +73,7 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
                 {"pattern": row["pattern"], "required": row["required"], "found": row["found"]} for row in validation["artifacts"]
             ],
             "checks": [{key: row[key] for key in ("name", "command", "status", "exit_code")} for row in validation["checks"]],
+            "restored": validation.get("restored", []),
             "scan": validation["scan"]["status"],
             "secrets": [{key: row[key] for key in located} for row in validation["secrets"] if not row["allowed"]],
         },

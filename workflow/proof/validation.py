@@ -12,6 +12,7 @@ from typing import Any
 
 from workflow import files, globs
 from workflow.proof import checks, exposure
+from workflow.work import graders
 
 
 def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +25,8 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     produced = sorted(item["path"] for item in merge["changes"] if item["mode"].startswith("100") and item["size"] > 0)
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
-    results = checks.run_all(run_dir, phase, merge["commit"], criteria["checks"], options)
+    tree, restored = graders.approved(run_dir / "project.git", merge["base"]["commit"], merge["commit"], criteria.get("protected", []))
+    results = checks.run_all(run_dir, phase, tree, criteria["checks"], options) | {"restored": restored}
     scanned = exposure.scan_phase(run_dir, merge, options["declared"], criteria["allow"], results["checks"])
     exposure.clean_checks(run_dir, results, options["declared"])
     record = {
