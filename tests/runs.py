@@ -119,10 +119,11 @@ class Run:
         declared: tuple[str, ...] = (),
         hygiene: Mapping[str, Any] | None = None,
         before: tuple[str, ...] = (),
+        protected: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
         wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
-        criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow}
+        criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow, "protected": protected}
         criteria["hygiene"] = {**NO_LIMITS, **(hygiene or {}), "artifacts": before}
         files.write_json(self.folder / phase / "criteria.json", criteria)
         limits = {entry["name"]: entry["timeout_s"] for entry in checks}

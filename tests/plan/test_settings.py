@@ -489,6 +489,13 @@ def finds_environment(bench: Bench) -> bool:
     return "+none" not in bench.outcome(sh('echo "${VIRTUAL_ENV:-none}" > v.txt'))["patch"]
 
 
+def grader_of_checks(bench: Bench) -> list[Any]:
+    """Whether a check sees the file that the phase made, and which files it sees as they were before."""
+    bench.put("phases.build.checks.0.command", ["test", "-e", "made.txt"])
+    found = bench.validation("build")
+    return [found["status"], found["restored"]]
+
+
 def has_environment(bench: Bench) -> bool:
     bench.put("environments", str(bench.folder / "environments"))
     return bench.validation("build")["environment"] is not None
@@ -732,6 +739,17 @@ EFFECTS: dict[str, Effect] = {
         produced,
         ((["*.txt"], ""), (["*.md"], "the program exited 0 but made nothing that matches *.md")),
     ),
+    "phases.*.agents.*.protected": Effect(
+        "phases.plan.agents.writer.protected",
+        produced,
+        (([], ""), (["*.txt"], "the agent changed protected files: x.txt (protected: *.txt)")),
+    ),
+    "phases.*.agents.*.owns": Effect(
+        "phases.plan.agents.writer.owns",
+        produced,
+        (([], ""), (["docs/**"], "the agent wrote files that it does not own: x.txt (owns: docs/**)")),
+    ),
+    "phases.*.protected": Effect("phases.build.protected", grader_of_checks, (([], ["pass", []]), (["made.txt"], ["fail", ["made.txt"]]))),
     "phases.*.agents.*.allow_no_changes": Effect(
         "phases.plan.agents.writer.allow_no_changes",
         lambda bench: bench.outcome(["true"])["status"],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zips
 from conftest import ROOT, Desk, sh, snapshot
 
 from workflow import files
@@ -134,10 +135,7 @@ def test_bundle_verifies_alone_and_a_crafted_one_does_not(shown: Desk, tmp_path:
     manifest = json.loads(dict(entries)["MANIFEST.json"])
 
     def crafted(name: str, content: list[tuple[str, bytes]]) -> Path:
-        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
-            for entry, data in content:
-                archive.writestr(entry, data)
-        return folder / f"{name}.zip"
+        return zips.write(folder / f"{name}.zip", content)
 
     def described(change: Callable[[dict[str, Any]], None], *more: tuple[str, bytes]) -> list[tuple[str, bytes]]:
         """A bundle whose manifest is changed, with a digest that fits."""

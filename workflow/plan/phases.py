@@ -49,6 +49,8 @@ class Agent:
     for_each: str | None = None
     touches: str = "findings"
     task: str = ""  # the id of the task, where this is one of the jobs of an agent that fans out
+    protected: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
 
     @property
     def runners(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ class Phase:
     budget: Mapping[str, float] = field(default_factory=dict)
     hygiene: Mapping[str, int | None] = field(default_factory=lambda: dict(NO_LIMITS))
     policy: Policy | None = None  # the general one
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
             optional=tuple(entry["artifacts"]["optional"]),
             checks=_checks(settings, name, entry, intake),
             budget=entry["budget"],
+            protected=tuple(entry["protected"]),
             hygiene=settings["hygiene"] | {key: value for key, value in entry["hygiene"].items() if value is not None},
             policy=_policy(settings, name, entry, intake),
         )
@@ -250,6 +254,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 produces=tuple(agent["produces"]),
                 for_each=_for_each(settings, key, agent["for_each"]),
                 touches=agent["touches"],
+                protected=tuple(agent["protected"]),
+                owns=tuple(agent["owns"]),
             )
         )
     cycle = _cycle({agent.name: agent.needs for agent in found})

@@ -20,14 +20,20 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import RunError
-from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
+from workflow.proof.archives import EPOCH, UNPACKED_LIMIT
+from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
 from workflow.work import trees
 
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int) -> Path:
-    """Write the bundle of a manifest atomically. `compression` is the deflate level, 0 means stored."""
+    """Write the bundle of a manifest atomically. `compression` is the deflate level, 0 means stored.
+
+    RunError where the files are more than anybody would unpack to verify them.
+    """
+    if sum(item["size"] for item in manifest["artifacts"]) > UNPACKED_LIMIT - MANIFEST_LIMIT:
+        raise RunError(f"{target}: what {manifest['phase']} changed is larger than a bundle may be (4 GiB); lower tree.max_total_bytes")
     repo, tree = run_dir / "project.git", manifest["subject"]["tree"]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".tmp-{target.name}")
@@ -50,7 +56,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method:
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = mode << 16
-    info.compress_type = method
+    info.compress_type = method if content else zipfile.ZIP_STORED  # deflate would make two bytes of none
     archive.writestr(info, content)
 
 
@@ -101,7 +107,10 @@ def extract_file(bundle: Path, path: str, target: Path) -> None:
         raise RunError(f"{bundle}: holds no file {path!r}; it holds {len(listed)}: {near}{' ...' if len(listed) > 10 else ''}")
     try:
         with zipfile.ZipFile(bundle) as archive:
-            content = archive.read(entry_name(path))
+            info = archive.getinfo(entry_name(path))
+            if info.file_size != listed[path]["size"]:
+                raise ValueError(f"it claims {info.file_size} bytes, the manifest {listed[path]['size']}")
+            content = archive.read(info)
     except (KeyError, *UNREADABLE) as error:
         raise RunError(f"{bundle}: {path!r} cannot be read from it ({error}); run snakemake again to make the bundle anew") from error
     if files.sha256_bytes(content) != listed[path]["sha256"]:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from workflow.proof import archives
+from workflow.proof.archives import shown
 
 MANIFEST = "MANIFEST.json"
-EPOCH = (1980, 1, 1, 12, 1, 0)
-CHUNK = 1 << 20
-MANIFEST_LIMIT = 64 * CHUNK
+MANIFEST_LIMIT = 64 << 20
+NAMED = 20  # so many problems of a bundle are named; what a stranger sent may have millions
 
 
 def digest_of(subject: Any) -> str:
@@ -38,18 +44,34 @@ def entry_mode(mode: str) -> int:
 def verify_bundle(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The manifest of a bundle and what is wrong with it; nothing is written. Never raises for a bad bundle."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        if path.exists() and not path.is_file():
+            return None, ["is not a file"]
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             names = [info.filename for info in archive.infolist()]
             if names.count(MANIFEST) != 1:
                 return None, [f"holds {names.count(MANIFEST)} entries {MANIFEST}, not one"]
             if archive.getinfo(MANIFEST).file_size > MANIFEST_LIMIT:
                 return None, [f"its {MANIFEST} is larger than {MANIFEST_LIMIT} bytes"]
             manifest = json.loads(archive.read(MANIFEST))
-            return manifest, list(_manifest_problems(manifest)) + list(_entry_problems(archive, manifest))
+            found = list(islice(_problems(file, archive, manifest), NAMED + 1))
+            return manifest, found if len(found) <= NAMED else [*found[:NAMED], "and more; the rest was not looked at"]
     except FileNotFoundError:
         return None, ["there is no such bundle"]
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file does to the reader, it is not verified
         return None, [f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"]
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a path leads out of the folder that it is relative to, with the separators and drives of Windows, too."""
+    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:[/\\]", name) is not None
+
+
+def _problems(file: BinaryIO, archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
+    """What is wrong with a bundle. Nothing but the manifest is unpacked unless its zip is as it has to be."""
+    yield from _manifest_problems(manifest)
+    odd = list(archives.oddities(file, archive))
+    yield from odd
+    yield from _entry_problems(None if odd else file, archive, manifest)
 
 
 def _manifest_problems(manifest: Any) -> Iterator[str]:
@@ -60,43 +82,44 @@ def _manifest_problems(manifest: Any) -> Iterator[str]:
         yield "its list `artifacts` differs from the files of its subject"
     if manifest["artifact_count"] != len(subject["files"]):
         yield "its `artifact_count` is not the number of its files"
-    for name in (item["path"] for item in subject["files"]):
-        if name.startswith("/") or ".." in name.split("/"):
-            yield f"its file {name!r} lies outside of the project"
+    names = [item["path"] for item in subject["files"]]
+    for name in names:
+        if _leads_out(name):
+            yield f"its file {shown(name)} lies outside of the project, or would on Windows"
+    yield from (f"its file {shown(name)} is listed twice" for name, count in Counter(names).items() if count > 1)
     if (manifest["phase"], manifest["run_id"]) != (subject["phase"], subject["run"]):
         yield "its `phase` and `run_id` are not those of its subject"
 
 
-def _entry_problems(archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
+def _entry_problems(file: BinaryIO | None, archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
+    """Entries that are not what the manifest lists; with `file`, their contents are read, too."""
     listed = {entry_name(item["path"]): item for item in manifest["subject"]["files"]}
     seen: set[str] = set()
     for info in archive.infolist():
         if info.filename in seen:
-            yield f"{info.filename!r} stands twice"
+            yield f"{shown(info.filename)} stands twice"
             continue
         seen.add(info.filename)
-        if info.filename == MANIFEST:
-            continue
-        item = listed.get(info.filename)
+        item = {"mode": "100644"} if info.filename == MANIFEST else listed.get(info.filename)
         if item is None:
-            yield f"{info.filename!r} is not in the manifest"
-        elif info.file_size != item["size"]:
-            yield f"{info.filename!r} has {info.file_size} bytes, its manifest says {item['size']}"
-        elif _sha256(archive, info) != item["sha256"]:
-            yield f"{info.filename!r} has other bytes than its manifest says"
+            yield f"{shown(info.filename)} is not in the manifest"
         elif info.external_attr >> 16 != entry_mode(item["mode"]):
-            yield f"{info.filename!r} has the mode {info.external_attr >> 16:o}, its manifest says {entry_mode(item['mode']):o}"
-    yield from (f"{name!r} is missing" for name in listed if name not in seen)
+            yield f"{shown(info.filename)} has the mode {info.external_attr >> 16:o}, its manifest says {entry_mode(item['mode']):o}"
+        elif info.filename != MANIFEST:
+            yield from _content_problems(file, info, item)
+    yield from (f"{shown(name)} is missing" for name in listed if name not in seen)
 
 
-def _sha256(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """Hash of an entry, read in pieces and no further than the size that it claims."""
-    digest, left = hashlib.sha256(), info.file_size
-    with archive.open(info) as file:
-        while left > 0 and (chunk := file.read(min(CHUNK, left))):
-            digest.update(chunk)
-            left -= len(chunk)
-    return digest.hexdigest()
+def _content_problems(file: BinaryIO | None, info: zipfile.ZipInfo, item: dict[str, Any]) -> Iterator[str]:
+    """Whether one entry holds the bytes that the manifest lists."""
+    if info.file_size != item["size"]:
+        yield f"{shown(info.filename)} has {info.file_size} bytes, its manifest says {item['size']}"
+    elif file is not None:
+        try:
+            if archives.sha256(file, info) != item["sha256"]:
+                yield f"{shown(info.filename)} has other bytes than its manifest says"
+        except (zlib.error, zipfile.BadZipFile) as error:
+            yield f"{shown(info.filename)} cannot be unpacked: {error}"
 
 
 def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | None, list[str]]:

@@ -43,6 +43,8 @@ def render(
         "parents": parents,
         "peers": brief["peers"],
         "artifacts": brief["artifacts"],
+        "protected": brief.get("protected", []),
+        "owns": brief.get("owns", []),
         "checks": brief["checks"],
         "attachments": [_attachment(run_dir / "attachments", item["path"]) for item in brief["attachments"]],
         "feedback": brief["feedback"],
