@@ -76,10 +76,13 @@ if FANNED:
         params:
             command=command("run_agent", RUN_DIR),
             policy=lambda wildcards: CALL.task_policy(*wildcards),
-            guard=lambda wildcards: CALL.guard(wildcards.phase),
+            guard=lambda wildcards: CALL.task_guard(*wildcards),
+            show=lambda wildcards: (
+                ["--show", CALL.task_options(wildcards.phase)] if CALL.task_options(wildcards.phase) else []
+            ),
         shell:
             "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q}/tasks/{wildcards.task:q}"
-            " --policy {params.policy:q} --guard {params.guard:q} 2> {log:q}"
+            " --policy {params.policy:q} --guard {params.guard:q} {params.show:q} 2> {log:q}"
 
 
 for agent in FANNED:

@@ -29,6 +29,7 @@ def arguments() -> argparse.Namespace:
         "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts, budgets, versions"
     )
     parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
+    parser.add_argument("--show", default="", help="JSON: command, declared; write what a person decides on for this task")
     return parser.parse_args()
 
 
@@ -42,5 +43,9 @@ if __name__ == "__main__":
             from workflow.proof.acceptance import by_commands
 
             run_agent(options.run_dir, options.phase, options.agent, policy, by_commands)
+            if options.show:
+                from workflow.gate.taskgates import show
+
+                show(options.run_dir, options.phase, options.agent, json.loads(options.show))
         else:
             run_agent(options.run_dir, options.phase, options.agent, policy)

@@ -14,7 +14,7 @@ from pathlib import Path
 from workflow.call import ending, handover
 from workflow.call.model import Call
 from workflow.errors import UsageError
-from workflow.gate import decisions, people, rollback, verdict
+from workflow.gate import decisions, people, rollback, taskgates, verdict
 from workflow.markup import plain
 from workflow.plan.commandline import PARAMETERS
 from workflow.plan.policies import Signed
@@ -125,6 +125,8 @@ def approve(call: Call) -> int:
     phase = _phase(call, call.state().held(*verdict.HOLDING))
     if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
         raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
+    if "tasks" in call.line.raw:
+        return _approve_tasks(call, phase)
     policy = call.policy_of(phase)
     if policy == "marker" and call.line.text("waive"):
         raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
@@ -145,10 +147,45 @@ def approve(call: Call) -> int:
     return 0
 
 
+def _approve_tasks(call: Call, phase: str) -> int:
+    """Approve tasks that wait at gates of their own: those that are named, or all that nothing blocks."""
+    policy = call.policy_of(phase)
+    by = " ".join(call.line.text("by").split()) if isinstance(policy, Signed) else people.name(call.line.text("by"))
+    words = (by, call.line.text("note"), call.line.text("waive"), None)
+    for name in _tasks(call, phase):
+        given = decisions.approve(call.run_dir, taskgates.place(phase, name), [], *words, policy, _key(call))
+        print(f"approved: task {name.split('/')[-1]} of {phase}, digest {given.digest[:12]}, by {given.by}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def _tasks(call: Call, phase: str) -> list[str]:
+    """The tasks that `tasks=` names, by their names among the agents; UsageError for one that is not shown."""
+    held = call.state().phases[phase].tasks
+    if not held:
+        raise UsageError(f"{phase}: no task of it is shown by itself; that is for phases with `gate: each` and agents with `for_each`")
+    wanted = [word.strip() for word in call.line.text("tasks").split(",") if word.strip()]
+    if wanted == ["all"]:
+        found = [name for name, seen in held.items() if seen.state in (verdict.WAITING, verdict.STALE)]
+        if not found:
+            raise UsageError(f"{phase}: no task waits that nothing blocks; name a task to waive what does")
+        return found
+    short = {name.split("/")[-1]: name for name in held} | {name: name for name in held}
+    unknown = [word for word in wanted if word not in short]
+    if unknown or not wanted:
+        known = ", ".join(name.split("/")[-1] for name in held)
+        raise UsageError(
+            f"tasks={call.line.text('tasks')}: {unknown[0] if unknown else 'nothing'} is no task that is shown; known: {known}"
+        )
+    return [short[word] for word in wanted]
+
+
 def request_changes(call: Call) -> int:
     """Ask the agents of a phase for changes."""
     _require_run(call)
     phase = _phase(call, call.state().held(*verdict.HOLDING))
+    if "tasks" in call.line.raw:
+        return _ask_tasks(call, phase)
     known = [agent.name for plan in (call.plan, call.seen()) for agent in plan.phases[phase].agents]
     agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
     for name in agents:
@@ -159,6 +196,17 @@ def request_changes(call: Call) -> int:
     words = (call.line.text("note"), agents, call.line.text("by"), call.policy_of(phase), _key(call))
     path = decisions.request_changes(call.run_dir, phase, *words)
     print(f"asked:    {', '.join(agents or [agent.name for agent in call.plan.phases[phase].agents])} of {phase}, in {path}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def _ask_tasks(call: Call, phase: str) -> int:
+    """Ask for changes of tasks that are shown by themselves."""
+    nobody: list[str] = []
+    for name in _tasks(call, phase):
+        words = (call.line.text("note"), nobody, call.line.text("by"), call.policy_of(phase), _key(call))
+        path = decisions.request_changes(call.run_dir, taskgates.place(phase, name), *words)
+        print(f"asked:    task {name.split('/')[-1]} of {phase}, in {path}")
     print(f"go on:    {call.command.go_on()}")
     return 0
 
@@ -228,7 +276,7 @@ def _phase(call: Call, held: list[state.PhaseState]) -> str:
     """The phase that is meant: the one that is named, else the only one that waits."""
     if "phase" in call.line.raw:
         return call.line.choice("phase", list(call.plan.phases))
-    names = [phase.name for phase in held if phase.manifest]
+    names = [phase.name for phase in held if phase.manifest or phase.held_tasks]
     if len(names) != 1:
         which = f"several phases wait: {', '.join(names)}" if names else "no phase waits"
         raise UsageError(f"{which}; name one with --config phase=...: {', '.join(call.plan.phases)}")
@@ -260,8 +308,8 @@ ACTS = {
     "report": Act(report, ()),
     "publish": Act(publish, ("remote", "branch", "phase", "patches"), decides=True),
     "doctor": Act(examine, ("format",)),
-    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd", "key"), decides=True),
-    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents", "key"), decides=True),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd", "tasks", "key"), decides=True),
+    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents", "tasks", "key"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
     "restore": Act(restore, ("from",), writes=True, decides=True),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import feedback, history, verdict
+from workflow.gate import feedback, history, taskgates, verdict
 from workflow.plan import briefs, fanout, policies, presets, tasks
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
@@ -105,7 +105,7 @@ class Call:
     def task_brief(self, phase: str, agent: str, task: str) -> str:
         """Path of the brief of a task, likewise."""
         fanned, name = self.fanned(phase, agent), tasks.unit(agent, task)
-        rework = feedback.for_agent(self.rounds(phase), name)
+        rework = feedback.for_agent(self.rounds(taskgates.place(phase, name)), name) or feedback.for_agent(self.rounds(phase), name)
         made = fanout.brief(fanned.brief, fanned.tasks[task], fanned.lineages) | briefs.rework_of(rework)
         return self._current(self.run_dir / phase / "agents" / name / "brief.json", made)
 
@@ -116,6 +116,48 @@ class Call:
             *(tasks.unit(agent, name) for name in self.fanned(phase, agent).tasks[task].builds_on),
         ]
         return [str(self.run_dir / phase / "agents" / name / "outcome.json") for name in names]
+
+    def reached_tasks(self, phase: str, agent: str) -> list[str]:
+        """The tasks of an agent that may be done now: where each has a gate, those that build on open ones only."""
+        listed = self.fanned(phase, agent).tasks
+        if self.plan.phases[phase].gate != taskgates.EACH:
+            return list(listed)
+        opened: set[str] = set()
+        found = []
+        for task in listed.values():
+            if opened.issuperset(task.builds_on):
+                found.append(task.id)
+                opened |= {task.id} if self.judge_task(phase, tasks.unit(agent, task.id)).is_open else set()
+        return found
+
+    def tasks_are_open(self, phase: str) -> bool:
+        """Whether no task of a phase waits at a gate of its own."""
+        entry = self.plan.phases[phase]
+        fanned = [agent for agent in entry.agents if agent.for_each] if entry.gate == taskgates.EACH else []
+        names = [(agent.name, task) for agent in fanned for task in self.fanned(phase, agent.name).tasks]
+        return all(self.judge_task(phase, tasks.unit(agent, task)).is_open for agent, task in names)
+
+    def judge_task(self, phase: str, unit: str) -> verdict.Verdict:
+        """The verdict of a task's gate, now. The writer notes what a bare marker has opened."""
+        found, here = taskgates.judge(self.run_dir, phase, unit, self.policy_of(phase)), taskgates.place(phase, unit)
+        if self.writes and found.by_bare_marker and found.digest:
+            history.record_opening(self.run_dir, here, found.digest, self.run_dir / here / "APPROVED")
+        return found
+
+    def task_options(self, phase: str) -> str:
+        """What the page of a task needs to know, as JSON for its job; empty where tasks have no gates of their own."""
+        if self.plan.phases[phase].gate != taskgates.EACH:
+            return ""
+        return json.dumps({"command": asdict(self.command), "declared": self.declared()})
+
+    def task_guard(self, phase: str, agent: str, task: str) -> str:
+        """What the job of a task needs to judge the gates before it once more: those of phases, and of tasks that it builds on."""
+        guard = json.loads(self.guard(phase))
+        if self.plan.phases[phase].gate == taskgates.EACH:
+            places = [taskgates.place(phase, tasks.unit(agent, other)) for other in self.fanned(phase, agent).tasks[task].builds_on]
+            guard["gates"] |= dict.fromkeys(places, "required")
+            guard["own"] |= dict.fromkeys(places, policies.as_json(self.policy_of(phase)))
+        return json.dumps(guard)
 
     def seen(self) -> Plan:
         """The plan as people see it: with the known tasks in the place of agents that fan out."""
@@ -138,10 +180,12 @@ class Call:
         return self._current(self.run_dir / phase / "criteria.json", made)
 
     def rounds(self, phase: str) -> list[dict[str, Any]]:
-        """The rounds of feedback on a phase, settled once a call (a job may mark one as answered meanwhile)."""
+        """The rounds of feedback on a phase (or on the place of a task), settled once a call; a job may mark one as answered meanwhile."""
         if phase not in self._rounds:
-            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[phase].agents]
-            self._rounds[phase] = feedback.settle(self.run_dir, phase, names, self.policy_of(phase))
+            owner = phase.split("/")[0]
+            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[owner].agents]
+            wanted = [phase.partition("/agents/")[2]] if "/" in phase else names
+            self._rounds[phase] = feedback.settle(self.run_dir, phase, wanted, self.policy_of(owner))
             if self.writes:
                 feedback.keep(self.run_dir, phase, self._rounds[phase])
         return self._rounds[phase]

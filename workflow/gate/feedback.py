@@ -21,8 +21,9 @@ from workflow.errors import UsageError
 from workflow.gate import approvals, signatures
 from workflow.gate.signatures import SignatureError
 from workflow.markup import plain
+from workflow.plan import tasks
 from workflow.plan.policies import DIGEST, Policy, Signed
-from workflow.work import outcomes, trees
+from workflow.work import trees
 
 MARKER = "CHANGES_REQUESTED"
 LIMIT = 1 << 20
@@ -200,9 +201,10 @@ def _reviewed(run_dir: Path, phase: str, merge: dict[str, Any]) -> dict[str, Any
         outcome = files.try_read_json(run_dir / phase / "agents" / row["agent"] / "outcome.json") or {}
         if outcome.get("result"):
             found[row["agent"]] = {"result": outcome["result"], "base": outcome["base"]}
-            for task in list(outcomes.with_tasks(run_dir, phase, row["agent"]))[1:]:
-                if task["result"]:
-                    found[task["agent"]] = {"result": task["result"], "base": task["base"]}
+            for name in (tasks.unit(row["agent"], item["id"]) for item in outcome.get("tasks") or ()):
+                done = files.try_read_object(run_dir / phase / "agents" / name / "outcome.json")
+                if done.get("result"):
+                    found[name] = {"result": done["result"], "base": done["base"]}
         elif row["commit"] not in (None, merge["base"]["commit"]):
             result, base = (trees.resolve(run_dir / "project.git", name) for name in (row["commit"], f"{row['commit']}^"))
             found[row["agent"]] = {"result": asdict(result), "base": asdict(base)}

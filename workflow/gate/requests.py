@@ -86,7 +86,7 @@ def write_request(
         "cleanliness": _cleanliness(run_dir, phase, list(manifest["subject"]["upstream"])),
         "allowed": sum(row["allowed"] for row in validation["secrets"]),
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
-        "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
+        "stats": [stat_row(row) for row in stats[:FIRST_CHANGES]],
         "stats_more": max(0, len(stats) - FIRST_CHANGES),
         "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
         "checklist": CHECKLISTS.get(phase, []) + GENERAL,
@@ -137,7 +137,7 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         old, new, repo = last["reviewed"]["commit"], merge["commit"], run_dir / "project.git"
         values["round"] = last
         values["answers"] = [_answer(item, merge["agents"], last["agents"], run_dir / phase) for item in last["items"]]
-        values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
+        values["since_review"] = [stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
         patch = trees.patch(repo, old, new)
         shown = leaks.redact_text(patch[: 2 * PATCH_LIMIT], secret)  # before it is cut: half a secret has no shape
         values["patch"], values["patch_cut"] = shown[:PATCH_LIMIT], len(patch) > PATCH_LIMIT
@@ -200,7 +200,8 @@ def _unusual(merge: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict
     return [row for _, row in sorted(rows.items())]
 
 
-def _stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:
+def stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:
+    """A file of a diffstat for a page, with a bar."""
     path, added, deleted = row
     if added is None or deleted is None:
         return {"path": path, "added": "binary", "deleted": "", "bar": ""}

@@ -40,6 +40,7 @@ PARAMETERS = {
     "key": "SSH key that signs a decision",
     "waive": "what blocks a gate and is accepted, as item=reason; item=reason",
     "agents": "agents that are asked for changes",
+    "tasks": "tasks that are decided on, or all",
     "to": "phase whose gate a rollback goes back to",
     "from": "advisory of the rollback that is undone",
     "apply": "no for a preview of a rollback",

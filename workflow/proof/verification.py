@@ -123,9 +123,9 @@ def _content_problems(file: BinaryIO | None, info: zipfile.ZipInfo, item: dict[s
 
 
 def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | None, list[str]]:
-    """The digest of a phase and what is wrong with its bundle, manifest, digest, request and chain."""
+    """The digest of a phase (or of a task, which has no bundle) and what is wrong with its bundle, manifest, digest, request and chain."""
     folder = run_dir / phase
-    manifest, problems = verify_bundle(run_dir / "bundles" / f"{phase}.zip")
+    manifest, problems = (None, []) if "/" in phase else verify_bundle(run_dir / "bundles" / f"{phase}.zip")
     problems = [f"bundles/{phase}.zip: {text}" for text in problems]
     try:
         digest = (folder / "digest").read_text(encoding="ascii").strip()
@@ -150,6 +150,8 @@ def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | Non
 
 def packed_problems(run_dir: Path, phase: str, digest: str) -> list[str]:
     """What is wrong with a phase's bundle, and whether it holds the manifest that lies beside it and that the digest names."""
+    if "/" in phase:  # a task: it has no bundle of its own
+        return []
     manifest, problems = verify_bundle(run_dir / "bundles" / f"{phase}.zip")
     if problems or manifest is None:
         return [f"bundles/{phase}.zip: {text}" for text in problems]
