@@ -45,7 +45,7 @@ def sign(content: Path, key: Path, namespace: str = "phasegate-approval") -> Non
 
 
 @dataclass
-class Desk:
+class SignedRun:
     """A run whose gates want signatures, the people who may give them, and where their keys lie."""
 
     run: Run
@@ -81,10 +81,10 @@ class Desk:
         return judge(self.run.folder, phase, "required", terms or self.terms)
 
 
-def open_desk(run: Run, folder: Path) -> Desk:
+def held_run(run: Run, folder: Path) -> SignedRun:
     """A run that waits for the signature of Ann or Bob; Zoe has started it."""
     run.rewrite("run.json", lambda record: record.update(started_by=STARTER, starter=[STARTER, "Zoe Z", "zoe@example.org"]))
     run.shown()
-    desk = Desk(run, folder, Signed(str(folder / "allowed_signers")))
-    desk.allow(ANN, BOB)
-    return desk
+    held = SignedRun(run, folder, Signed(str(folder / "allowed_signers")))
+    held.allow(ANN, BOB)
+    return held

@@ -1,4 +1,4 @@
-"""The desk that is attacked: a run with two phases that wait for signatures, made once and copied for each attack."""
+"""The run that is attacked: it has two phases that wait for signatures, and is made once and copied for each attack."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from runs import Run
-from signers import Desk, open_desk
+from signers import SignedRun, held_run
 
-from attacks.desks import reopened
+from attacks.held import reopened
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +20,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         run = Run()
         run.start()
-        open_desk(run, Path("keys"))
+        held_run(run, Path("keys"))
         run.shown("the build", "build", ("plan",))
     return folder
 
 
 @pytest.fixture
-def desk(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def held(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SignedRun:
     """A copy of it, in which the test stands."""
-    folder = tmp_path / "desk"
+    folder = tmp_path / "held"
     shutil.copytree(template, folder, symlinks=True)
     monkeypatch.chdir(folder)
     return reopened()

@@ -1,7 +1,4 @@
-"""The forgeries: each leaves files that must not open a gate, and names the reason that a person is told.
-
-`ALONE` are those that exactly one step of the verification catches: without that step they would open the gate.
-"""
+"""The forgeries: each leaves files that must not open a gate; `FORGERIES` says with which reason a person is told."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from runs import check
-from signers import ANN, BOB, EVE, Desk, make_key, public, sign, write_allowed
+from signers import ANN, BOB, EVE, SignedRun, make_key, public, sign, write_allowed
 
-from attacks.desks import by_hand
+from attacks.held import by_hand
 from workflow import files
 from workflow.gate import approvals
 from workflow.plan.policies import Policy
@@ -25,9 +22,9 @@ OTHER_CONTENT = "a trap"
 
 @dataclass(frozen=True)
 class Forgery:
-    """An attack, what of the reasons it is told by, the phase that it is about, and the policy in force (None: the desk's)."""
+    """An attack, what of the reasons it is told by, the phase that it is about, and the policy in force (None: its own)."""
 
-    attack: Callable[[Desk], Policy | None]
+    attack: Callable[[SignedRun], Policy | None]
     reason: str
     phase: str = "plan"
 
@@ -37,160 +34,160 @@ def days_ago(days: float) -> str:
     return files.timestamp(datetime.now(UTC) - timedelta(days=days))
 
 
-def touched(desk: Desk) -> None:
-    (desk.folder / "APPROVED").touch()
+def touched(held: SignedRun) -> None:
+    (held.folder / "APPROVED").touch()
 
 
-def names_the_digest_only(desk: Desk) -> None:
-    shutil.copy(desk.folder / "digest", desk.folder / "APPROVED")
+def names_the_digest_only(held: SignedRun) -> None:
+    shutil.copy(held.folder / "digest", held.folder / "APPROVED")
 
 
-def without_signature(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    (desk.folder / "APPROVED.sig").unlink()
+def without_signature(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    (held.folder / "APPROVED.sig").unlink()
 
 
-def signature_of_something_else(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    shutil.copy(desk.folder / "APPROVED.sig", desk.keys / "kept")
-    by_hand(desk, ANN, note="pay eve")
-    shutil.copy(desk.keys / "kept", desk.folder / "APPROVED.sig")
+def signature_of_something_else(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    shutil.copy(held.folder / "APPROVED.sig", held.keys / "kept")
+    by_hand(held, ANN, note="pay eve")
+    shutil.copy(held.keys / "kept", held.folder / "APPROVED.sig")
 
 
-def everything_forged_together(desk: Desk) -> None:
+def everything_forged_together(held: SignedRun) -> None:
     """Zip, manifest, digest and request of other content, all in order, and the marker made to fit."""
-    desk.approve(ANN)
-    old = (desk.folder / "digest").read_text().strip()
-    desk.run.shown(OTHER_CONTENT)
-    new = (desk.folder / "digest").read_text().strip()
-    marker = desk.folder / "APPROVED"
+    held.approve(ANN)
+    old = (held.folder / "digest").read_text().strip()
+    held.run.shown(OTHER_CONTENT)
+    new = (held.folder / "digest").read_text().strip()
+    marker = held.folder / "APPROVED"
     marker.write_bytes(marker.read_bytes().replace(old.encode(), new.encode()))
 
 
-def replay_from_another_phase(desk: Desk) -> None:
-    desk.approve(ANN)
+def replay_from_another_phase(held: SignedRun) -> None:
+    held.approve(ANN)
     for name in ("APPROVED", "APPROVED.sig"):
-        shutil.copy(desk.folder / name, desk.run.folder / "build" / name)
+        shutil.copy(held.folder / name, held.run.folder / "build" / name)
 
 
-def replay_from_another_run(desk: Desk) -> None:
+def replay_from_another_run(held: SignedRun) -> None:
     """What Ann approved in a run of another name, made with the same content."""
-    other = replace(desk, run=type(desk.run)(Path("runs/other")))
-    shutil.copytree(desk.run.folder, other.run.folder, symlinks=True)
+    other = replace(held, run=type(held.run)(Path("runs/other")))
+    shutil.copytree(held.run.folder, other.run.folder, symlinks=True)
     other.run.show("writer")
     other.approve(ANN)
     for name in ("APPROVED", "APPROVED.sig"):
-        shutil.copy(other.folder / name, desk.folder / name)
+        shutil.copy(other.folder / name, held.folder / name)
 
 
-def replay_of_older_content(desk: Desk) -> None:
-    desk.approve(ANN)
-    desk.run.shown(OTHER_CONTENT)
+def replay_of_older_content(held: SignedRun) -> None:
+    held.approve(ANN)
+    held.run.shown(OTHER_CONTENT)
 
 
-def statement_for_another_place(desk: Desk) -> None:
-    by_hand(desk, ANN, place="other/plan")
+def statement_for_another_place(held: SignedRun) -> None:
+    by_hand(held, ANN, place="other/plan")
 
 
-def unlisted_key(desk: Desk) -> None:
-    by_hand(desk, EVE)
+def unlisted_key(held: SignedRun) -> None:
+    by_hand(held, EVE)
 
 
-def false_name(desk: Desk) -> None:
-    by_hand(desk, ANN, key=BOB)
+def false_name(held: SignedRun) -> None:
+    by_hand(held, ANN, key=BOB)
 
 
-def no_name(desk: Desk) -> None:
-    by_hand(desk, "", key=ANN)
+def no_name(held: SignedRun) -> None:
+    by_hand(held, "", key=ANN)
 
 
-def another_namespace(desk: Desk) -> None:
+def another_namespace(held: SignedRun) -> None:
     """The signature that git makes for a commit."""
-    by_hand(desk, ANN, namespace="git")
+    by_hand(held, ANN, namespace="git")
 
 
-def request_taken_for_approval(desk: Desk) -> None:
-    by_hand(desk, ANN, namespace="phasegate-feedback")
+def request_taken_for_approval(held: SignedRun) -> None:
+    by_hand(held, ANN, namespace="phasegate-feedback")
 
 
-def expired_key(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    desk.allow(ANN, options='valid-before="20200101"')
+def expired_key(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    held.allow(ANN, options='valid-before="20200101"')
 
 
-def revoked_key(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    desk.allow(BOB)
+def revoked_key(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    held.allow(BOB)
 
 
-def expired_approval(desk: Desk) -> Policy:
-    by_hand(desk, ANN, at=days_ago(31))
-    return replace(desk.terms, expires_days=30)
+def expired_approval(held: SignedRun) -> Policy:
+    by_hand(held, ANN, at=days_ago(31))
+    return replace(held.terms, expires_days=30)
 
 
-def approval_from_the_future(desk: Desk) -> None:
-    by_hand(desk, ANN, at=days_ago(-2))
+def approval_from_the_future(held: SignedRun) -> None:
+    by_hand(held, ANN, at=days_ago(-2))
 
 
-def starter_of_the_run(desk: Desk) -> None:
-    desk.allow(ANN, "zoe@example.org")
-    by_hand(desk, "zoe@example.org")
+def starter_of_the_run(held: SignedRun) -> None:
+    held.allow(ANN, "zoe@example.org")
+    by_hand(held, "zoe@example.org")
 
 
-def starter_under_another_name(desk: Desk) -> None:
+def starter_under_another_name(held: SignedRun) -> None:
     """The same key is listed for the starter and for somebody who does not exist."""
-    write_allowed(desk.allowed, {"kim@example.org,zoe": desk.key("zoe")})
-    by_hand(desk, "kim@example.org", key="zoe")
+    write_allowed(held.allowed, {"kim@example.org,zoe": held.key("zoe")})
+    by_hand(held, "kim@example.org", key="zoe")
 
 
-def starter_behind_a_pattern(desk: Desk) -> None:
-    write_allowed(desk.allowed, {"*@example.org": desk.key("zoe")})
-    by_hand(desk, "kim@example.org", key="zoe")
+def starter_behind_a_pattern(held: SignedRun) -> None:
+    write_allowed(held.allowed, {"*@example.org": held.key("zoe")})
+    by_hand(held, "kim@example.org", key="zoe")
 
 
-def restarted_by_the_signer(desk: Desk) -> None:
+def restarted_by_the_signer(held: SignedRun) -> None:
     """Ann approves what Zoe started; then Ann starts the same run anew and finds her approval."""
-    desk.approve(ANN)
-    desk.run.rewrite("run.json", lambda record: record.update(starter=["ann"], started_at="2026-02-02T00:00:00.000Z"))
+    held.approve(ANN)
+    held.run.rewrite("run.json", lambda record: record.update(starter=["ann"], started_at="2026-02-02T00:00:00.000Z"))
 
 
-def not_an_approver(desk: Desk) -> Policy:
-    by_hand(desk, ANN)
-    return replace(desk.terms, approvers=(BOB,))
+def not_an_approver(held: SignedRun) -> Policy:
+    by_hand(held, ANN)
+    return replace(held.terms, approvers=(BOB,))
 
 
-def two_keys_of_one_person(desk: Desk) -> Policy:
-    second = make_key(desk.keys, "second")
-    desk.allowed.write_text(desk.allowed.read_text() + f"{ANN} {public(second)}\n")
-    by_hand(desk, ANN, file="APPROVED.one")
-    path = by_hand(desk, ANN, file="APPROVED.two", note="again")
+def two_keys_of_one_person(held: SignedRun) -> Policy:
+    second = make_key(held.keys, "second")
+    held.allowed.write_text(held.allowed.read_text() + f"{ANN} {public(second)}\n")
+    by_hand(held, ANN, file="APPROVED.one")
+    path = by_hand(held, ANN, file="APPROVED.two", note="again")
     sign(path, second)
-    return replace(desk.terms, approvals=2)
+    return replace(held.terms, approvals=2)
 
 
-def two_names_of_one_key(desk: Desk) -> Policy:
-    write_allowed(desk.allowed, {f"{ANN},{BOB}": desk.key(ANN)})
-    by_hand(desk, ANN, file="APPROVED.one")
-    by_hand(desk, BOB, key=ANN, file="APPROVED.two")
-    return replace(desk.terms, approvals=2)
+def two_names_of_one_key(held: SignedRun) -> Policy:
+    write_allowed(held.allowed, {f"{ANN},{BOB}": held.key(ANN)})
+    by_hand(held, ANN, file="APPROVED.one")
+    by_hand(held, BOB, key=ANN, file="APPROVED.two")
+    return replace(held.terms, approvals=2)
 
 
-def one_approval_twice(desk: Desk) -> Policy:
-    by_hand(desk, ANN, file="APPROVED.one")
+def one_approval_twice(held: SignedRun) -> Policy:
+    by_hand(held, ANN, file="APPROVED.one")
     for end in ("", ".sig"):
-        shutil.copy(desk.folder / f"APPROVED.one{end}", desk.folder / f"APPROVED.two{end}")
-    return replace(desk.terms, approvals=2)
+        shutil.copy(held.folder / f"APPROVED.one{end}", held.folder / f"APPROVED.two{end}")
+    return replace(held.terms, approvals=2)
 
 
-def blocked_phase(desk: Desk) -> None:
-    desk.run.validate(("plan.md",), checks=(check("bad", "false"),))
-    desk.run.show("writer")
-    by_hand(desk, ANN)
+def blocked_phase(held: SignedRun) -> None:
+    held.run.validate(("plan.md",), checks=(check("bad", "false"),))
+    held.run.show("writer")
+    by_hand(held, ANN)
 
 
-def bundle_replaced(desk: Desk) -> None:
-    desk.approve(ANN)
-    path = desk.run.folder / "bundles/plan.zip"
+def bundle_replaced(held: SignedRun) -> None:
+    held.approve(ANN)
+    path = held.run.folder / "bundles/plan.zip"
     with ZipFile(path) as archive:
         entries = {info: archive.read(info) for info in archive.infolist()}
     with ZipFile(path, "w") as archive:
@@ -198,38 +195,38 @@ def bundle_replaced(desk: Desk) -> None:
             archive.writestr(info, b"the trap" if info.filename.endswith("plan.md") else content)
 
 
-def manifest_tampered(desk: Desk) -> Policy:
+def manifest_tampered(held: SignedRun) -> Policy:
     """Under the policy `digest`, where no bundle is looked at."""
-    digest = (desk.folder / "digest").read_text().strip()
-    (desk.folder / "APPROVED").write_bytes(approvals.statement("demo", "plan", approvals.Approval(digest, ANN, files.now())))
-    desk.run.rewrite("plan/manifest.json", lambda value: value["subject"]["files"][0].update(sha256="0" * 64))
+    digest = (held.folder / "digest").read_text().strip()
+    (held.folder / "APPROVED").write_bytes(approvals.statement("demo", "plan", approvals.Approval(digest, ANN, files.now())))
+    held.run.rewrite("plan/manifest.json", lambda value: value["subject"]["files"][0].update(sha256="0" * 64))
     return "digest"
 
 
-def upstream_replaced(desk: Desk) -> None:
+def upstream_replaced(held: SignedRun) -> None:
     """The build was approved on a plan that is another one now, which is approved, too."""
-    desk.approve(ANN)
-    desk.approve(ANN, phase="build")
-    desk.run.shown(OTHER_CONTENT)
-    desk.approve(ANN)
+    held.approve(ANN)
+    held.approve(ANN, phase="build")
+    held.run.shown(OTHER_CONTENT)
+    held.approve(ANN)
 
 
-def marker_is_a_link(desk: Desk) -> None:
-    desk.approve(ANN)
-    shutil.move(desk.folder / "APPROVED", "elsewhere")
-    (desk.folder / "APPROVED").symlink_to(Path("elsewhere").absolute())
+def marker_is_a_link(held: SignedRun) -> None:
+    held.approve(ANN)
+    shutil.move(held.folder / "APPROVED", "elsewhere")
+    (held.folder / "APPROVED").symlink_to(Path("elsewhere").absolute())
 
 
-def signers_inside_the_run(desk: Desk) -> Policy:
+def signers_inside_the_run(held: SignedRun) -> Policy:
     """An agent lists its own key where it can write."""
-    inside = write_allowed(Path("runs/demo/project.allowed"), {EVE: desk.key(EVE)})
-    by_hand(desk, EVE)
-    return replace(desk.terms, allowed_signers=str(inside))
+    inside = write_allowed(Path("runs/demo/project.allowed"), {EVE: held.key(EVE)})
+    by_hand(held, EVE)
+    return replace(held.terms, allowed_signers=str(inside))
 
 
-def signers_that_all_can_write(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    desk.allowed.chmod(0o666)
+def signers_that_all_can_write(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    held.allowed.chmod(0o666)
 
 
 FORGERIES: dict[str, Forgery] = {

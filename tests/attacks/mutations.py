@@ -135,16 +135,16 @@ def main() -> None:
     here = Path(__file__).resolve()
     sys.path[:0] = [str(here.parents[1]), str(here.parents[2])]
     from runs import Run
-    from signers import ANN, open_desk
+    from signers import ANN, held_run
 
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         run = Run()
         run.start()
-        desk = open_desk(run, Path("keys"))
-        desk.approve(ANN)
+        held = held_run(run, Path("keys"))
+        held.approve(ANN)
         count, seed = (int(word) for word in (sys.argv[1:] + ["100", "1"][len(sys.argv) - 1 :])[:2])
-        print(table(campaign(run.folder, lambda: desk.judge().is_open, count, seed)))
+        print(table(campaign(run.folder, lambda: held.judge().is_open, count, seed)))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signers import ANN, Desk
+from signers import ANN, SignedRun
 
-from attacks.desks import by_hand
 from attacks.forgeries import FORGERIES, OTHER_CONTENT
+from attacks.held import by_hand
 from workflow.errors import RunError
 from workflow.gate import approvals, quorum, signatures, verdict
 from workflow.gate.guard import require_open
@@ -20,30 +20,30 @@ from workflow.plan import policies
 from workflow.proof import verification
 
 
-def attacked(desk: Desk, name: str) -> verdict.Verdict:
+def attacked(held: SignedRun, name: str) -> verdict.Verdict:
     """What the gate says after a forgery."""
     forgery = FORGERIES[name]
-    policy = forgery.attack(desk) or desk.terms
-    return verdict.judge(desk.run.folder, forgery.phase, "required", policy)
+    policy = forgery.attack(held) or held.terms
+    return verdict.judge(held.run.folder, forgery.phase, "required", policy)
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_forgery_opens_no_gate_and_is_named(desk: Desk, name: str) -> None:
-    found = attacked(desk, name)
+def test_forgery_opens_no_gate_and_is_named(held: SignedRun, name: str) -> None:
+    found = attacked(held, name)
     assert (found.is_open, found.trust) == (False, "none")
     assert FORGERIES[name].reason in "; ".join(found.reasons)
 
 
-def test_no_job_of_the_next_phase_begins_after_a_forgery(desk: Desk) -> None:
-    attacked(desk, "everything_forged_together")
+def test_no_job_of_the_next_phase_begins_after_a_forgery(held: SignedRun) -> None:
+    attacked(held, "everything_forged_together")
     with pytest.raises(RunError, match=f"the gate of plan is not open any more .*is not signed by {ANN}"):
-        require_open(desk.run.folder, {"plan": "required"}, policies.as_json(desk.terms))
+        require_open(held.run.folder, {"plan": "required"}, policies.as_json(held.terms))
 
 
-def test_the_same_desk_opens_for_an_honest_approval(desk: Desk) -> None:
-    by_hand(desk, ANN)
-    assert desk.judge().is_open
-    require_open(desk.run.folder, {"plan": "required"}, policies.as_json(desk.terms))
+def test_the_same_desk_opens_for_an_honest_approval(held: SignedRun) -> None:
+    by_hand(held, ANN)
+    assert held.judge().is_open
+    require_open(held.run.folder, {"plan": "required"}, policies.as_json(held.terms))
 
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -101,11 +101,11 @@ STEPS: dict[str, tuple[Patch, str]] = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_each_step_of_the_verification_is_needed(desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_each_step_of_the_verification_is_needed(held: SignedRun, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """With the step switched off, the test of this forgery above would fail: the gate opens."""
     switch_off, forgery = STEPS[step]
     switch_off(monkeypatch)
-    assert attacked(desk, forgery).is_open
+    assert attacked(held, forgery).is_open
 
 
 def test_all_checks_of_an_approval_are_among_the_steps() -> None:
@@ -121,23 +121,23 @@ def test_all_checks_of_an_approval_are_among_the_steps() -> None:
 
 @pytest.mark.parametrize("replaced", ["all of it", "the bundle alone"])
 def test_an_approval_while_the_bundle_is_being_replaced_approves_nothing_else(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, replaced: str
+    held: SignedRun, monkeypatch: pytest.MonkeyPatch, replaced: str
 ) -> None:
     """The files change after `approve` has looked at them and before it has written the marker."""
     plain_sign = signatures.sign
 
     def slow(content: bytes, key: Path, namespace: str) -> bytes:
         made = plain_sign(content, key, namespace)
-        kept = (desk.run.folder / "plan/manifest.json").read_bytes(), (desk.run.folder / "plan/digest").read_bytes()
-        desk.run.shown(OTHER_CONTENT)
+        kept = (held.run.folder / "plan/manifest.json").read_bytes(), (held.run.folder / "plan/digest").read_bytes()
+        held.run.shown(OTHER_CONTENT)
         if replaced == "the bundle alone":
-            (desk.run.folder / "plan/manifest.json").write_bytes(kept[0])
-            (desk.run.folder / "plan/digest").write_bytes(kept[1])
+            (held.run.folder / "plan/manifest.json").write_bytes(kept[0])
+            (held.run.folder / "plan/digest").write_bytes(kept[1])
         return made
 
     monkeypatch.setattr(signatures, "sign", slow)
-    desk.approve(ANN)
-    found = desk.judge()
+    held.approve(ANN)
+    found = held.judge()
     assert not found.is_open
     reason = "shown is" if replaced == "all of it" else "is not the manifest in bundles/plan.zip"
     assert reason in "; ".join(found.reasons)

@@ -71,7 +71,7 @@ def count(folder: Path, case: Case, keys: Keys, at: datetime | None = None) -> Q
     found, refused = [], []
     for path in markers(folder):
         try:
-            found.append(_given(path, case, keys, at))
+            found.append(judged(path, case, keys, at))
         except (SignatureError, OSError, ValueError) as error:
             refused.append(f"{path.name} {plain(str(error))}")
     counted, same = distinct(found)
@@ -84,13 +84,20 @@ def markers(folder: Path) -> list[Path]:
     return [path for path in found if path.suffix != ".sig"][:MOST_MARKERS]
 
 
-def _given(path: Path, case: Case, keys: Keys, at: datetime | None) -> Given:
+def read(path: Path) -> tuple[bytes, Approval]:
+    """Bytes and meaning of an approval. SignatureError for what is not a statement."""
     content, _ = approvals.read_marker(path)
     if not content.strip():
         raise SignatureError("is empty: a touched marker is not signed")
     approval = approvals.parse(content)
     if approval is None or not approval.place:
         raise SignatureError("is not a statement")
+    return content, approval
+
+
+def judged(path: Path, case: Case, keys: Keys, at: datetime | None) -> Given:
+    """An approval that counts. SignatureError with the reason for one that does not."""
+    content, approval = read(path)
     signer = _signer(path, content, approval, keys, at)
     given = Given(path.name, approval, signer)
     for check in CHECKS:

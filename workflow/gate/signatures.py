@@ -58,7 +58,8 @@ class Keys:
 def read_keys(path: Path, run_dir: Path | None = None) -> Keys:
     """The allowed signers in a file. SignatureError where it cannot be trusted or a line cannot be understood.
 
-    `run_dir` is the run whose gates it opens: the file must lie outside of all runs beside it.
+    `run_dir` is the run whose gates it opens: the file must lie outside of all runs beside it, and only its owner may write it.
+    Without one it is an outsider's own copy.
     """
     if run_dir is not None:
         refuse_inside(path, run_dir.parent)
@@ -70,7 +71,8 @@ def read_keys(path: Path, run_dir: Path | None = None) -> Keys:
         raise SignatureError(f"allowed_signers {path} cannot be read ({error.strerror})") from error
     if content is None or len(content) > LIMIT:
         raise SignatureError(f"allowed_signers {path} is not a plain file of at most {LIMIT} bytes")
-    refuse_shared(path, found.st_mode)
+    if run_dir is not None:
+        refuse_shared(path, found.st_mode)
     return Keys(content, _names(path, content))
 
 
