@@ -37,7 +37,8 @@ def prove(desk: Desk, phases: Mapping[str, Sequence[str]]) -> list[dict[str, Any
         assert len({outcome["result"]["tree"] for outcome in outcomes}) == len(agents), "agents whose result is the same"
         assert all(desk.attempts(name, agent) == 1 for agent in agents)
         digest, problems = verify_phase(run_dir, name, before)
-        assert digest and not problems, problems
+        assert digest
+        assert not problems, problems
         assert {f"{agent}.txt" for agent in agents} <= set(trees.files(run_dir / "project.git", f"refs/phases/{name}"))
         found += outcomes
         before = [name]

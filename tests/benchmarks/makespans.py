@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks.desks import configure, desk_in, prove
 from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, phasegate
-
 from workflow import files
 
 CASES = ((1, 2, 5, 1.06), (1, 8, 4, 1.06), (10, 2, 2, 1.01))  # seconds per agent, slots, agents per slot, goal

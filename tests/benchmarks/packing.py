@@ -8,17 +8,37 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import Row
-from benchmarks.timing import Effort, medians, seconds
 from runs import Run, tree_of
 
+from benchmarks.table import Row
+from benchmarks.timing import Effort, medians, seconds
 from workflow import files
+from workflow.plan import documents
 from workflow.proof import bundles
 from workflow.proof.verification import verify_bundle
 from workflow.work import joining, trees
 
 BYTES_EACH = 13_000
-WORDS = ("value", "return", "self", "import", "def", "class", "None", "for", "in", "if", "else", "result", "error", "path", "name", "(", ")", ":")
+WORDS = (
+    "value",
+    "return",
+    "self",
+    "import",
+    "def",
+    "class",
+    "None",
+    "for",
+    "in",
+    "if",
+    "else",
+    "result",
+    "error",
+    "path",
+    "name",
+    "(",
+    ")",
+    ":",
+)
 
 
 def rows(folder: Path, effort: Effort) -> Iterator[Row]:
@@ -30,13 +50,13 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
         files.write_bytes(plain / path, data)
     with chdir(folder):
         manifest = described(Run(), content)
-    target = run / "bundles" / "plan.zip"
+    target, level = run / "bundles" / "plan.zip", documents.fill_defaults({}, documents.schema("config"))["bundle"]["compression"]
 
     def hashed(_: int) -> float:
         return seconds(lambda: [files.sha256_file(plain / path) for path in content])
 
     def packed(_: int) -> float:
-        return seconds(lambda: bundles.pack(run, manifest, target, 6))
+        return seconds(lambda: bundles.pack(run, manifest, target, level))
 
     def verified(_: int) -> float:
         found: list[Any] = []
@@ -47,7 +67,7 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
 
     found = medians(effort, floor=hashed, pack=packed, verify=verified)
     again = target.read_bytes()
-    bundles.pack(run, manifest, target, 6)
+    bundles.pack(run, manifest, target, level)
     assert target.read_bytes() == again, "the same files gave another bundle"
     size = f"{count} files, {sum(map(len, content.values())) / 1e6:.0f} MB"
     yield Row(f"bundle of {size}", found["pack"], "reading + sha256", found["floor"], 4.0)
@@ -72,7 +92,9 @@ def described(run: Run, content: dict[str, bytes]) -> dict[str, Any]:
     start = run.start()
     made = tree_of(run.repo, content, [start.commit])
     trees.set_ref(run.repo, "phases/plan", made.commit)
-    rows = [{key: item[key] for key in ("path", "sha256", "size", "mode")} for item in joining.described(run.repo, start.commit, made.commit)]
+    rows = [
+        {key: item[key] for key in ("path", "sha256", "size", "mode")} for item in joining.described(run.repo, start.commit, made.commit)
+    ]
     subject = {"schema": 1, "run": "demo", "phase": "plan", "tree": made.tree, "files": rows}
     about = {"phase": "plan", "run_id": "demo", "artifact_count": len(rows), "artifacts": rows}
     return about | {"digest": files.sha256_json(subject), "subject": subject}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from conftest import SNAKEMAKE
+
 from benchmarks.desks import configure, desk_in, prove
 from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, phasegate, seconds
-from conftest import SNAKEMAKE
 
 PHASES = {phase: [f"{phase}-{number}" for number in range(5)] for phase in ("plan", "build", "test", "ship")}
 TOUCH = "rule:\n    input: {before!r}\n    output: {made!r}\n    shell: 'touch {{output}}'\n\n"

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
-from benchmarks.desks import desk_in
-from benchmarks.table import Row
-from benchmarks.timing import Effort, medians, phasegate, seconds
 from conftest import SNAKEMAKE, Desk
 from many import PHASES, make_run
 
+from benchmarks.desks import desk_in
+from benchmarks.table import Row
+from benchmarks.timing import Effort, medians, phasegate, seconds
 from workflow.proof.hygiene import assessment
 
 BARE = """

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
-from benchmarks.desks import desk_in
-from benchmarks.table import Row
-from benchmarks.timing import Effort, cpu_s, medians
 from conftest import ROOT
 from runs import Run
 
+from benchmarks.desks import desk_in
+from benchmarks.table import Row
+from benchmarks.timing import Effort, cpu_s, medians
 from workflow.work import trees
 
 FILES = 1000

@@ -7,11 +7,12 @@ from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
+from conftest import Desk
+from many import make_run
+
 from benchmarks.desks import desk_in
 from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, phasegate, seconds, version_s
-from conftest import Desk
-from many import make_run
 
 NAMES = ("status", "runs", "metrics", "report")
 PAGE_BYTES = 10_000_000

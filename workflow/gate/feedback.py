@@ -13,8 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workflow import files
 from workflow.errors import UsageError
 from workflow.work import trees
@@ -45,6 +43,8 @@ def read(path: Path) -> tuple[str, dict[str, Any]] | None:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    import yaml  # each agent's job judges gates, and hardly one of them meets such a file
+
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -82,6 +82,8 @@ def _items(raw: list[Any]) -> list[dict[str, str]]:
 
 def write(run_dir: Path, phase: str, note: str, agents: list[str], by: str) -> Path:
     """Write CHANGES_REQUESTED; each line of the note is an item. UsageError for an empty note."""
+    import yaml
+
     items = [line.strip().removeprefix("- ").removeprefix("* ") for line in note.splitlines() if line.strip()]
     if not items:
         raise UsageError('request_changes needs note="what should change" (or note_file=FILE)')
