@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow.errors import GitError, StorageError
+from workflow.work import loose
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
 NO_BLOB = "0" * 40
@@ -263,11 +264,13 @@ def changes(repo: Path, old: str, new: str) -> list[Change]:
 
 
 def _sizes(repo: Path, blobs: list[str]) -> dict[str, int]:
-    if not blobs:
-        return {}
-    data = "".join(f"{blob}\n" for blob in blobs).encode()
+    found = {blob: loose.size(repo, blob) for blob in blobs if loose.has(repo, blob)}
+    rest = [blob for blob in blobs if blob not in found]
+    if not rest:
+        return found
+    data = "".join(f"{blob}\n" for blob in rest).encode()
     lines = git("cat-file", "--batch-check=%(objectname) %(objectsize)", repo=repo, data=data).splitlines()
-    return {name: int(size) for name, size in (line.split(" ") for line in lines)}
+    return found | {name: int(size) for name, size in (line.split(" ") for line in lines)}
 
 
 def sha256_of(repo: Path, blobs: list[str]) -> dict[str, str]:
@@ -277,7 +280,14 @@ def sha256_of(repo: Path, blobs: list[str]) -> dict[str, str]:
 
 
 def read_objects(repo: Path, names: list[str]) -> Iterator[bytes]:
-    """The bytes of objects (`<blob>` or `<tree>:<path>`) in the given order, from one git process. GitError for a gap."""
+    """The bytes of objects (`<blob>` or `<tree>:<path>`) in the given order, from at most one git process. GitError for a gap."""
+    near = {name for name in names if loose.has(repo, name)}
+    rest = _read_by_git(repo, [name for name in names if name not in near])
+    for name in names:
+        yield loose.content(repo, name) if name in near else next(rest)
+
+
+def _read_by_git(repo: Path, names: list[str]) -> Iterator[bytes]:
     if not names:
         return
     command = ["git", *QUIET, "--git-dir", str(repo), "cat-file", "--batch", "--buffer", "-z"]
