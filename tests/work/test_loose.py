@@ -11,7 +11,8 @@ from runs import tree_of
 from workflow.errors import GitError
 from workflow.work import loose, trees
 
-CONTENT = {"a.txt": "one\n", "empty": "", "zeros": b"\0" * 100_000, "b": bytes(range(256))}
+TEXT = " ".join(str(number * number % 7919) for number in range(40_000))  # its tables fill a hundred bytes
+CONTENT = {"a.txt": "one\n", "empty": "", "zeros": b"\0" * 100_000, "b": bytes(range(256)), "text": TEXT}
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import deflate
 from workflow.errors import GitError
 
 ID = re.compile("[0-9a-f]{40}")
-HEAD_BYTES = 64
+HEAD_BYTES = 4096  # the tables of a compressed block may stand before the first byte that they give
+LONGEST_HEAD = 64
 DAMAGE = (zlib.error, ValueError, IndexError)
 
 
@@ -54,8 +55,9 @@ def _path(repo: Path, name: str) -> str:
 
 
 def _head(packed: bytes) -> bytes:
-    """What stands before the zero byte."""
-    return zlib.decompressobj().decompress(packed[:HEAD_BYTES], HEAD_BYTES).partition(b"\0")[0]
+    """What stands before the zero byte; ValueError where there is none."""
+    begin = zlib.decompressobj().decompress(packed[:HEAD_BYTES], LONGEST_HEAD)
+    return begin[: begin.index(b"\0")]
 
 
 def _told(head: bytes) -> int:
