@@ -15,7 +15,6 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.agents import Policy, run_agent  # noqa: E402
 
 
@@ -36,8 +35,11 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        guard = json.loads(options.guard or "{}")
+        if guard.get("gates"):
+            from workflow.gate.guard import require_open
+
+            require_open(options.run_dir, **guard)
         policy = Policy(**json.loads(options.policy))
         if "/" in options.agent:
             from workflow.proof.acceptance import by_commands

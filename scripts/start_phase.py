@@ -15,7 +15,6 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.integration import start_phase  # noqa: E402
 
 
@@ -32,6 +31,9 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        guard = json.loads(options.guard or "{}")
+        if guard.get("gates"):
+            from workflow.gate.guard import require_open
+
+            require_open(options.run_dir, **guard)
         start_phase(options.run_dir, options.phase, options.after)

@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import approvals, signatures
@@ -52,6 +50,8 @@ def read(path: Path) -> tuple[str, dict[str, Any]] | None:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    import yaml  # each agent's job judges gates, and hardly one of them meets such a file
+
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -92,6 +92,8 @@ def write(run_dir: Path, phase: str, note: str, agents: list[str], by: str, sign
 
     `sign` gives the signature of its bytes, which is there before them.
     """
+    import yaml
+
     items = [line.strip().removeprefix("- ").removeprefix("* ") for line in note.splitlines() if line.strip()]
     if not items:
         raise UsageError('request_changes needs note="what should change" (or note_file=FILE)')

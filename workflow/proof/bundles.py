@@ -18,12 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import deflate
+
 from workflow import files
 from workflow.errors import RunError
 from workflow.proof.archives import EPOCH, UNPACKED_LIMIT
 from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
 from workflow.work import trees
 
+LARGE = 1 << 31  # a larger file is stored as it is
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -34,16 +37,18 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     """
     if sum(item["size"] for item in manifest["artifacts"]) > UNPACKED_LIMIT - MANIFEST_LIMIT:
         raise RunError(f"{target}: what {manifest['phase']} changed is larger than a bundle may be (4 GiB); lower tree.max_total_bytes")
-    repo, tree = run_dir / "project.git", manifest["subject"]["tree"]
+    repo, tree, listed = run_dir / "project.git", manifest["subject"]["tree"], manifest["artifacts"]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".tmp-{target.name}")
-    method = zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED
     try:
-        with zipfile.ZipFile(partial, "w", method, compresslevel=compression or None) as archive:
-            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), method)
-            names = [f"{tree}:{item['path']}" for item in manifest["artifacts"]]
-            for item, content in zip(manifest["artifacts"], trees.read_objects(repo, names), strict=True):
-                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), method)
+        ids = trees.blobs(repo, tree) if listed else {}
+        with zipfile.ZipFile(partial, "w") as archive:
+            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), compression)
+            contents = trees.read_objects(repo, [ids.get(item["path"], f"{tree}:{item['path']}") for item in listed])
+            for item, content in zip(listed, contents, strict=True):
+                if files.sha256_bytes(content) != item["sha256"]:
+                    raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
+                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), compression)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -52,12 +57,25 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     return target
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method: int) -> None:
+def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, compression: int) -> None:
+    """Add an entry, whose bytes libdeflate makes: `zipfile` would ask zlib, which is not the same one in each Python."""
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = mode << 16
-    info.compress_type = method if content else zipfile.ZIP_STORED  # deflate would make two bytes of none
-    archive.writestr(info, content)
+    if not compression or not content or len(content) > LARGE:  # deflate would make two bytes of none
+        archive.writestr(info, content)
+        return
+    packed = deflate.deflate_compress(content, compression)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.CRC, info.file_size, info.compress_size = deflate.crc32(content), len(content), len(packed)
+    out = archive.fp
+    assert out is not None
+    info.header_offset = out.tell()
+    out.write(info.FileHeader())
+    out.write(packed)
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info
+    archive.start_dir = out.tell()
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Verification: recompute what a bundle and a run claim. Standard library only, so that it works anywhere.
+"""Verification: recompute what a bundle and a run claim. It needs the standard library only, so that it works anywhere.
 
 A bundle alone proves that its files are those that its manifest lists and that the manifest is what its digest
 names. A run adds the chain: each phase's digest names the digests of the phases it builds on, and the approvals name
