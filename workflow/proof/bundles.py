@@ -2,6 +2,7 @@
 
     MANIFEST.json            the manifest (its `digest` binds every file by path, sha256, size and mode)
     artifacts/<path>         each file that the phase created or changed
+    PROVENANCE.json          how they were made (attestation.py), with bills of materials in SBOM.*.cdx.json
 
 Entries are sorted and carry the time 1980-01-01 12:01:00 and fixed modes, so that the same outcomes give the same
 bytes. A bundle is read as something that a stranger sent: entries are matched against the manifest, never extracted
@@ -22,6 +23,7 @@ import deflate
 
 from workflow import files
 from workflow.errors import RunError
+from workflow.proof import provenance
 from workflow.proof.archives import EPOCH, UNPACKED_LIMIT
 from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
 from workflow.work import trees
@@ -49,6 +51,8 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
                 if files.sha256_bytes(content) != item["sha256"]:
                     raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
                 _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), compression)
+            for name, content in provenance.extras(run_dir, manifest).items():
+                _add(archive, name, content, entry_mode("100644"), compression)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)

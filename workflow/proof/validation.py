@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files, globs
-from workflow.proof import bisection, checks, exposure, planning
+from workflow.proof import bisection, checks, exposure, materials, planning
 from workflow.work import graders
 
 
@@ -43,6 +43,7 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
         **results,
         **scanned,
     }
+    materials.record(run_dir, phase, record, options["environments"])
     files.write_json(run_dir / phase / "validation.json", record)
     return record
 

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workflow.proof import archives
+from workflow.proof import archives, attestation
 from workflow.proof.archives import shown
 
 MANIFEST = "MANIFEST.json"
@@ -72,6 +72,22 @@ def _problems(file: BinaryIO, archive: zipfile.ZipFile, manifest: Any) -> Iterat
     odd = list(archives.oddities(file, archive))
     yield from odd
     yield from _entry_problems(None if odd else file, archive, manifest)
+    yield from () if odd else _provenance_problems(archive, manifest)
+
+
+def _provenance_problems(archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
+    """Whether the bundle's provenance agrees with its manifest, and names the bills of materials beside it."""
+    infos = {info.filename: info for info in archive.infolist() if info.filename in attestation.EXTRAS}
+    for name, info in infos.items():
+        if info.file_size > MANIFEST_LIMIT:
+            yield f"its {name} is larger than {MANIFEST_LIMIT} bytes"
+            return
+    if attestation.NAME not in infos:
+        yield f"holds no {attestation.NAME}, so that nobody knows how it was made"
+        return
+    content = {name: archive.read(info) for name, info in infos.items()}
+    sboms = {name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name != attestation.NAME}
+    yield from attestation.problems(content[attestation.NAME], manifest, sboms)
 
 
 def _manifest_problems(manifest: Any) -> Iterator[str]:
@@ -100,12 +116,13 @@ def _entry_problems(file: BinaryIO | None, archive: zipfile.ZipFile, manifest: A
             yield f"{shown(info.filename)} stands twice"
             continue
         seen.add(info.filename)
-        item = {"mode": "100644"} if info.filename == MANIFEST else listed.get(info.filename)
+        own = info.filename == MANIFEST or info.filename in attestation.EXTRAS
+        item = {"mode": "100644"} if own else listed.get(info.filename)
         if item is None:
             yield f"{shown(info.filename)} is not in the manifest"
         elif info.external_attr >> 16 != entry_mode(item["mode"]):
             yield f"{shown(info.filename)} has the mode {info.external_attr >> 16:o}, its manifest says {entry_mode(item['mode']):o}"
-        elif info.filename != MANIFEST:
+        elif not own:
             yield from _content_problems(file, info, item)
     yield from (f"{shown(name)} is missing" for name in listed if name not in seen)
 
@@ -165,4 +182,14 @@ def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
+        return None
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """The provenance in a bundle that verifies; None where there is none that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = json.loads(archive.read(attestation.NAME))
+        return found if isinstance(found, dict) else None
+    except Exception:  # noqa: BLE001 - what is wrong with it, `verify_bundle` says
         return None
