@@ -352,6 +352,30 @@ def test_an_outcome_that_answers_an_older_brief_is_not_merged(run: Run) -> None:
         run.merge("writer")
 
 
+def task_of(run: Run, plan: str) -> dict[str, Any]:
+    """The outcome of a task of `plan.yaml`, of which it knows its own part alone."""
+    run.start({"plan.yaml": plan})
+    run.phase()
+    task = {"id": "one", "title": "One", "description": "", "touches": [], "accept": [], "lineage": ""}
+    script = "echo made > made.txt; ! grep -q amend plan.yaml || echo amended >> plan.yaml"
+    return run.agent("dev/tasks/one", script, task=task, for_each="plan.yaml", touches="findings")
+
+
+def test_a_task_published_again_does_not_take_back_a_change_of_the_plan(run: Run) -> None:
+    assert [item["path"] for item in task_of(run, "one, two")["artifacts"]] == ["made.txt"]
+    outcome = task_of(run, "two, one")
+    assert run.attempts("dev/tasks/one") == ["001"]
+    assert [item["path"] for item in outcome["artifacts"]] == ["made.txt"]
+    assert trees.read_file(run.repo, outcome["result"]["commit"], "plan.yaml") == b"two, one"
+
+
+def test_a_task_that_changed_the_plan_itself_keeps_its_change(run: Run) -> None:
+    task_of(run, "amend\n")
+    outcome = task_of(run, "amend this\n")
+    assert run.attempts("dev/tasks/one") == ["001"]
+    assert trees.read_file(run.repo, outcome["result"]["commit"], "plan.yaml") == b"amend\namended\n"
+
+
 def test_an_outcome_without_sandbox_says_so(run: Run) -> None:
     assert run.agent("writer", "echo x > x")["sandbox"] == "none"
     if sandbox.works():

@@ -72,10 +72,14 @@ def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept:
 
 def _tree_told(job: Job, base: trees.Commit) -> str:
     """What the key of an attempt holds of the base: its tree; for a task without the file of which its brief holds a part."""
-    source = job.brief.get("for_each")
-    if not job.brief.get("task") or not source or not tasks.is_file(source):
-        return base.tree
-    return trees.tree_without(job.repo, base.tree, source)
+    source = _source(job)
+    return trees.tree_without(job.repo, base.tree, source) if source else base.tree
+
+
+def _source(job: Job) -> str | None:
+    """The file that a task comes from; None for other agents, and for tasks that are a file each."""
+    source: str | None = job.brief.get("for_each")
+    return source if source and job.brief.get("task") and tasks.is_file(source) else None
 
 
 def _judged(job: Job, outcome: dict[str, Any], accept: Accept | None) -> dict[str, Any]:
@@ -116,6 +120,15 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
     result = base
     if settled["tree"] is not None:
         name = settling.attempt_name(job, attempt)
-        result = trees.commit_tree(job.repo, settled["tree"], [base.commit], name, ended["ended_at"])
+        result = trees.commit_tree(job.repo, _tree_on(job, attempt, base), [base.commit], name, ended["ended_at"])
     changed = joining.described(job.repo, base.commit, result.commit)
     return outcomes.from_attempt(job.brief, attempt, job.agent_dir, base, result, changed)
+
+
+def _tree_on(job: Job, attempt: Attempt, base: trees.Commit) -> str:
+    """The tree that an attempt made, on `base`: the file that its task comes from is as it is there, unless the attempt changed it."""
+    made: str = (attempt.result or {})["tree"]
+    began, source = attempt.begin["base"]["tree"], _source(job)
+    if source is None or began == base.tree or source in {change.path for change in trees.changes(job.repo, began, made)}:
+        return made
+    return trees.put_back(job.repo, made, base.tree, [source])
