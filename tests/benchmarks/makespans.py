@@ -10,6 +10,10 @@ from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, phasegate
 from workflow import files
 
+REST = (
+    "between two agents of a slot lie what settles the first one (git reads its tree, commit, outcome), Snakemake's round, and the "
+    "start of the next supervisor with its imports; on few processors these compete with the other slots"
+)
 CASES = ((1, 2, 5, 1.06), (1, 8, 4, 1.06), (10, 2, 2, 1.01))  # seconds per agent, slots, agents per slot, goal
 SHORT = ((1, 2, 2, 1.06), (1, 8, 2, 1.06))
 
@@ -19,7 +23,7 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     for took_s, slots, each, goal in SHORT if effort.short else CASES:
         found = medians(effort, figure=lambda number, case=(took_s, slots, each): makespan(folder, number, *case))
         what = f"makespan of {slots * each} agents of {took_s} s on {slots} slots"
-        yield Row(what, found["figure"], "ideal", float(took_s * each), goal)
+        yield Row(what, found["figure"], "ideal", float(took_s * each), goal, rest=REST)
 
 
 def makespan(folder: Path, number: int, took_s: int, slots: int, each: int) -> float:

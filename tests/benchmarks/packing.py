@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import chdir
@@ -19,6 +20,11 @@ from workflow.proof.verification import verify_bundle
 from workflow.work import joining, trees
 
 BYTES_EACH = 13_000
+PACKING = (
+    "of the CPU time libdeflate at level 1 takes two fifths, reading the loose objects a third (half of it inflating them), the manifest "
+    "as indented JSON an eighth, headers and writing the rest"
+)
+VERIFYING = "inflating takes two fifths, the zip's directory a fifth, SHA-256 a sixth, headers and CRC-32 the rest"
 WORDS = (
     "value",
     "return",
@@ -53,7 +59,7 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     target, level = run / "bundles" / "plan.zip", documents.fill_defaults({}, documents.schema("config"))["bundle"]["compression"]
 
     def hashed(_: int) -> float:
-        return seconds(lambda: [files.sha256_file(plain / path) for path in content])
+        return seconds(lambda: [hashlib.sha256((plain / path).read_bytes()).hexdigest() for path in content])
 
     def packed(_: int) -> float:
         return seconds(lambda: bundles.pack(run, manifest, target, level))
@@ -70,8 +76,8 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     bundles.pack(run, manifest, target, level)
     assert target.read_bytes() == again, "the same files gave another bundle"
     size = f"{count} files, {sum(map(len, content.values())) / 1e6:.0f} MB"
-    yield Row(f"bundle of {size}", found["pack"], "reading + sha256", found["floor"], 4.0)
-    yield Row(f"verify a bundle of {size}", found["verify"], "reading + sha256", found["floor"], 1.5)
+    yield Row(f"bundle of {size}", found["pack"], "reading + sha256", found["floor"], 4.0, rest=PACKING)
+    yield Row(f"verify a bundle of {size}", found["verify"], "reading + sha256", found["floor"], 1.5, rest=VERIFYING)
 
 
 def sources(count: int) -> Iterator[tuple[str, bytes]]:

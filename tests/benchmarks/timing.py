@@ -24,7 +24,7 @@ class Effort:
 def medians(effort: Effort, **measures: Callable[[int], float]) -> dict[str, float]:
     """The median of each measure; they take turns, and are told the number of the round.
 
-    A first round that is not counted fills caches (files of bytecode, the kernel's pages); the short form goes without.
+    A first round that is not counted fills caches (bytecode, the kernel's pages); the short form goes without.
     """
     found: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(0 if effort.short else -1, effort.rounds):
