@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from runs import Run, check
 from signers import ANN, BOB, EVE, SignedRun, held_run, make_key, public, sign, write_allowed
 
 from workflow.errors import UsageError
-from workflow.gate import decisions, quorum, signatures
+from workflow.gate import decisions, quorum, signatures, verdict
 from workflow.gate.signatures import SignatureError
 from workflow.plan.policies import Signed
 
@@ -151,6 +152,21 @@ def test_people_are_recognised_by_login_name_and_address() -> None:
         assert quorum.same_person(principal, other)
     for principal, other in ((ANN, "ann@example.com"), (ANN, "an"), ("ann", "annie")):
         assert not quorum.same_person(principal, other)
+
+
+def test_a_verdict_is_kept_only_while_every_file_that_it_hangs_on_has_the_same_bytes(held: SignedRun) -> None:
+    held.approve(ANN)
+    seen = verdict.fingerprint(held.run.folder, "plan", (), held.terms)[1:]
+    assert verdict.fingerprint(held.run.folder, "plan", (), held.terms)[1:] == seen
+    names = ("plan/APPROVED", "plan/APPROVED.sig", "plan/manifest.json", "plan/digest", "bundles/plan.zip", "run.json")
+    for path in [*(held.run.folder / name for name in names), held.allowed]:
+        whole, times = path.read_bytes(), path.stat()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert verdict.fingerprint(held.run.folder, "plan", (), held.terms)[1:] != seen, path
+        path.write_bytes(whole)
+    (held.folder / "APPROVED.bob").touch()
+    assert len(verdict.fingerprint(held.run.folder, "plan", (), held.terms)) > len(seen) + 1
 
 
 def test_a_signature_by_hand_counts_like_one_by_approve(held: SignedRun) -> None:

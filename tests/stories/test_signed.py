@@ -65,7 +65,11 @@ def test_two_people_sign_and_everybody_can_see_who_did(desk: Desk, keys: Path) -
     rows = json.loads(desk.run("runs", "--config", "format=json").out)
     assert rows[0]["open"] == "1 of 2"
     desk.run("report")
-    assert "signed by a key that is allowed to" in desk.read("runs/demo/report.html")
+    report = desk.read("runs/demo/report.html")
+    assert "signed by a key that is allowed to" in report
+    assert all(signer["key"] in report.replace("&#43;", "+") for signer in entry["signers"])
+    proof = json.loads(desk.run("verify", "--config", "format=json").out)
+    assert [signer["by"] for signer in proof["phases"][0]["signers"]] == [ANN, BOB]
 
     assert f"may approve: {BOB}" in refused(desk, "approve", "--config", "phase=build", f"key={keys / 'ann'}")
     desk.run("approve", "--config", "phase=build", f"key={keys / 'bob'}")

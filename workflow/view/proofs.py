@@ -9,8 +9,8 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import PhasegateError
-from workflow.gate import approvals
-from workflow.gate.approvals import MARKER, read_marker
+from workflow.gate import approvals, quorum
+from workflow.gate.approvals import read_marker
 from workflow.gate.verdict import Verdict
 from workflow.markup import plain
 from workflow.proof import provenance, verification
@@ -31,7 +31,8 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
         problems += _tree_problems(run_dir, phase)
         problems += _record_problems(run_dir, phase)
         found = verdicts[phase]
-        problems += _approval_problems(run_dir, phase, digest)
+        for marker in quorum.markers(run_dir / phase):
+            problems += _approval_problems(run_dir, phase, marker, digest)
         rows.append(
             {
                 "phase": phase,
@@ -41,29 +42,29 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
                 "gate": found.state,
                 "trust": found.trust,
                 "by": found.by,
+                "signers": [dict(signer) for signer in found.signers],
                 "waivers": [{"item": item, "reason": reason} for item, reason in found.waived],
             }
         )
     return rows
 
 
-def _approval_problems(run_dir: Path, phase: str, digest: str | None) -> list[str]:
+def _approval_problems(run_dir: Path, phase: str, marker: Path, digest: str | None) -> list[str]:
     """Whether an approval that says anything names what is shown, whatever else keeps the gate closed."""
-    marker = run_dir / phase / MARKER
     try:
         content, _ = read_marker(marker)
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        return [f"{phase}/{MARKER}: {error}"]
+        return [f"{phase}/{marker.name}: {error}"]
     if not content.strip():
         return []
     approval = approvals.parse(content)
     if approval is None:
-        return [f"{phase}/{MARKER}: is neither empty nor names a digest"]
+        return [f"{phase}/{marker.name}: is neither empty nor names a digest"]
     if approval.place not in ("", f"{run_dir.name}/{phase}"):
-        return [f"{phase}/{MARKER}: was given for {approval.place}"]
-    return [] if approval.digest == digest else [f"{phase}/{MARKER}: names {approval.digest[:12]}, not {(digest or 'unknown')[:12]}"]
+        return [f"{phase}/{marker.name}: was given for {approval.place}"]
+    return [] if approval.digest == digest else [f"{phase}/{marker.name}: names {approval.digest[:12]}, not {(digest or 'unknown')[:12]}"]
 
 
 def _record_problems(run_dir: Path, phase: str) -> list[str]:

@@ -29,7 +29,8 @@ def _row(record: RunRecord, name: str, found: Mapping[str, Any] | None) -> dict[
     phase = record.phases[name]
     state = phase.state
     digest = state.digest or (state.manifest or {}).get("digest")
-    given = _given(record.run_dir / name / approvals.MARKER)
+    markers = [signer["file"] for signer in state.signers] or [approvals.MARKER]
+    given = [item for marker in markers if (item := _given(record.run_dir / name / marker)) and item.digest == digest]
     return {
         "phase": name,
         "state": state.state,
@@ -38,7 +39,8 @@ def _row(record: RunRecord, name: str, found: Mapping[str, Any] | None) -> dict[
         "trust_words": TRUST.get(state.trust, ""),
         "by": state.by,
         "at": state.since if state.trust != "none" else "",
-        "note": given.note if given and given.digest == digest and state.trust != "none" else "",
+        "note": "; ".join(item.note for item in given if item.note) if state.trust != "none" else "",
+        "signers": [dict(signer) for signer in state.signers],
         "waived": state.waived,
         "digest": digest,
         "shown": phase.gate["shown"],
