@@ -27,6 +27,8 @@ def phase_files(phase):
         folder = f"{RUN_DIR}/{phase}"
         names = ("merge.json", "validation.json", "hygiene.json", "manifest.json", "digest", "REQUEST.md")
         tasks = [path for agent in PLAN.phases[phase].agents if agent.for_each for path in task_outcomes(agent)]
+        if not CALL.tasks_are_open(phase):
+            return tasks
         return [
             *agent_outcomes(phase),
             *tasks,
@@ -47,7 +49,7 @@ def task_outcomes(agent):
     checkpoints.fan_out.get(phase=agent.phase, agent=agent.name)
     return [
         f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/tasks/{task}/outcome.json"
-        for task in CALL.fanned(agent.phase, agent.name).tasks
+        for task in CALL.reached_tasks(agent.phase, agent.name)
     ]
 
 

@@ -33,8 +33,9 @@ checkpoint request_review:
     params:
         command=command("request_review", RUN_DIR),
         options=lambda wildcards: CALL.request_options(wildcards.phase),
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} --guard {params.guard:q} 2> {log:q}"
 
 
 for name in PLAN.phases:

@@ -27,8 +27,9 @@ rule validate_phase:
     params:
         command=command("validate_phase", RUN_DIR),
         options=lambda wildcards: CALL.check_options(wildcards.phase),
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} --guard {params.guard:q} 2> {log:q}"
 
 
 rule score_hygiene:
@@ -49,8 +50,9 @@ rule score_hygiene:
     params:
         command=command("score_hygiene", RUN_DIR),
         options=lambda wildcards: CALL.hygiene_options(),
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} --options {params.options:q} --guard {params.guard:q} 2> {log:q}"
 
 
 rule extract_artifact:

@@ -64,13 +64,13 @@ rule publish:
 
 
 rule approve:
-    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT."""
+    """Approve what the request of a phase shows: --config phase=PHASE by=NAME note="..." waive="ITEM=REASON; ..." budget_usd=AMOUNT key=PATH tasks=TASK,TASK|all."""
     input:
         [],
 
 
 rule request_changes:
-    """Ask for changes: --config phase=PHASE note="..." agents=AGENT,AGENT by=NAME."""
+    """Ask for changes: --config phase=PHASE note="..." agents=AGENT,AGENT by=NAME key=PATH tasks=TASK,TASK."""
     input:
         [],
 

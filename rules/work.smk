@@ -76,10 +76,13 @@ if FANNED:
         params:
             command=command("run_agent", RUN_DIR),
             policy=lambda wildcards: CALL.task_policy(*wildcards),
-            guard=lambda wildcards: CALL.guard(wildcards.phase),
+            guard=lambda wildcards: CALL.task_guard(*wildcards),
+            show=lambda wildcards: (
+                ["--show", CALL.task_options(wildcards.phase)] if CALL.task_options(wildcards.phase) else []
+            ),
         shell:
             "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q}/tasks/{wildcards.task:q}"
-            " --policy {params.policy:q} --guard {params.guard:q} 2> {log:q}"
+            " --policy {params.policy:q} --guard {params.guard:q} {params.show:q} 2> {log:q}"
 
 
 for agent in FANNED:
@@ -137,7 +140,8 @@ rule merge_phase:
         agents=1,
     params:
         command=command("merge_phase", RUN_DIR),
-        policies=lambda wildcards: CALL.policies(wildcards.phase),
+        policies=lambda wildcards: CALL.work_policies(wildcards.phase),
         agents=names_of_agents,
+        guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:
-        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} --policies {params.policies:q} 2> {log:q}"
+        "exec {params.command:q} {wildcards.phase:q} {params.agents:q} --policies {params.policies:q} --guard {params.guard:q} 2> {log:q}"

@@ -15,6 +15,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.guard import require_open  # noqa: E402
 from workflow.proof.acceptance import by_commands  # noqa: E402
 from workflow.work.integration import merge_phase  # noqa: E402
 from workflow.work.jobs import Policy  # noqa: E402
@@ -27,11 +28,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agents", nargs="+", help="the agents in the order in which they are merged")
     parser.add_argument("--policies", default="{}", help="JSON: agent to how it works once more where another one changed the same lines")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        if options.guard:
+            require_open(options.run_dir, **json.loads(options.guard))
         policies = {name: Policy(**policy) for name, policy in json.loads(options.policies).items()}
         merge_phase(options.run_dir, options.phase, options.agents, policies, by_commands)

@@ -15,7 +15,6 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.agents import Policy, run_agent  # noqa: E402
 
 
@@ -28,19 +27,27 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--policy", default="{}", help="JSON: timeout_s, retry, sandbox, environments, force, tree, public, prompts, budgets, versions"
     )
-    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
+    parser.add_argument("--show", default="", help="JSON: command, declared; write what a person decides on for this task")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        guard = json.loads(options.guard or "{}")
+        if guard.get("gates"):
+            from workflow.gate.guard import require_open
+
+            require_open(options.run_dir, **guard)
         policy = Policy(**json.loads(options.policy))
         if "/" in options.agent:
             from workflow.proof.acceptance import by_commands
 
             run_agent(options.run_dir, options.phase, options.agent, policy, by_commands)
+            if options.show:
+                from workflow.gate.taskgates import show
+
+                show(options.run_dir, options.phase, options.agent, json.loads(options.show))
         else:
             run_agent(options.run_dir, options.phase, options.agent, policy)

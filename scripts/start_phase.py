@@ -15,7 +15,6 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.integration import start_phase  # noqa: E402
 
 
@@ -25,13 +24,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("after", nargs="*", help="phases that this one builds on")
-    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        guard = json.loads(options.guard or "{}")
+        if guard.get("gates"):
+            from workflow.gate.guard import require_open
+
+            require_open(options.run_dir, **guard)
         start_phase(options.run_dir, options.phase, options.after)

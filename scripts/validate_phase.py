@@ -15,6 +15,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.guard import require_open  # noqa: E402
 from workflow.proof.validation import validate_phase  # noqa: E402
 
 
@@ -24,10 +25,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("--options", required=True, help="JSON: timeouts_s (check to seconds), sandbox, environments, declared")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        if options.guard:
+            require_open(options.run_dir, **json.loads(options.guard))
         validate_phase(options.run_dir, options.phase, json.loads(options.options))

@@ -1,6 +1,10 @@
-"""Verify bundles alone: recompute every hash and the digest. Needs nothing but Python and Phasegate's folder.
+"""Verify bundles, or a whole run from a copy: every hash, digest and chain, and who signed it. Works offline.
 
-Prints a line per bundle; exit code 1 when one does not verify.
+    verify_bundle.py plan.zip                                  one bundle alone
+    verify_bundle.py --allowed-signers allowed_signers COPY    a copy of a run: bundles/ and the phases' APPROVED* files
+
+Needs Python and Phasegate's folder, for signatures also ssh-keygen. Take allowed_signers from somebody you trust, not from where
+the copy comes from. Prints a line per bundle; exit code 1 when one does not verify.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -17,30 +22,53 @@ from workflow.proof.verification import verify_bundle  # noqa: E402
 
 def arguments() -> argparse.Namespace:
     """The words on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundles", nargs="+", type=Path, help="the bundles, zip files")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+", type=Path, help="bundles (zip files), or folders with copies of runs")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    return parser.parse_args()
+    parser.add_argument("--allowed-signers", type=Path, help="file in OpenSSH's format that says whose keys count")
+    parser.add_argument("--approvals", type=int, default=1, help="people who must have signed each phase, at least")
+    parser.add_argument("--at", default="", help="moment at which keys and approvals must be valid, such as 2026-01-31T12:00:00Z; now")
+    parser.add_argument("--ungated", action="append", default=[], metavar="PHASE", help="phase that needs no approval, as you know")
+    chosen = parser.parse_args()
+    if any(path.is_dir() for path in chosen.bundles) and not chosen.allowed_signers:
+        parser.error("a copy of a run needs --allowed-signers FILE: without it nobody's signature counts")
+    return chosen
 
 
-def verify(bundles: list[Path], as_json: bool) -> int:
+def verify(options: argparse.Namespace) -> int:
     """Print what holds of each bundle; 1 where anything does not."""
-    rows, wrong = [], 0
-    for path in bundles:
-        manifest, problems = verify_bundle(path)
-        found = manifest if isinstance(manifest, dict) else {}
-        named = {key: found.get(key) for key in ("run_id", "phase", "digest", "artifact_count")}
-        rows.append({"bundle": str(path), "verified": not problems, "problems": problems, **named})
-        wrong += bool(problems)
-        if not as_json:
-            words = "DOES NOT VERIFY" if problems else "verified"
-            about = f"{named['phase']} of {named['run_id']}, digest {named['digest']}, {named['artifact_count']} files"
-            print(plain(f"{path}: {words}; {about}"))
-            for text in problems:
-                print(plain(f"  - {text}"))
-    if as_json:
+    rows = [row for path in options.bundles for row in (_copy(path, options) if path.is_dir() else [_bundle(path)])]
+    if options.json:
         print(json.dumps(rows, indent=2, sort_keys=True))
-    return 1 if wrong else 0
+    else:
+        for row in rows:
+            print(plain(_line(row)))
+            for text in row["problems"]:
+                print(plain(f"  - {text}"))
+    return 0 if all(row["verified"] for row in rows) else 1
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    manifest, problems = verify_bundle(path)
+    found = manifest if isinstance(manifest, dict) else {}
+    named = {key: found.get(key) for key in ("run_id", "phase", "digest", "artifact_count")}
+    return {"bundle": str(path), "verified": not problems, "problems": problems, **named}
+
+
+def _copy(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    from workflow.gate import audit
+
+    return audit.verify_copy(folder, options.allowed_signers, options.approvals, options.at, options.ungated)
+
+
+def _line(row: dict[str, Any]) -> str:
+    words = "verified" if row["verified"] else "DOES NOT VERIFY"
+    about = f"{row['phase']} of {row['run_id']}, digest {row['digest']}, {row['artifact_count']} files"
+    return f"{row['bundle']}: {words}; {about}" + (f", trust {row['trust']}" if "trust" in row else "") + _who(row)
+
+
+def _who(row: dict[str, Any]) -> str:
+    return f", signed by {', '.join(signer['by'] for signer in row['signers'])}" if row.get("signers") else ""
 
 
 def plain(text: str) -> str:
@@ -49,5 +77,4 @@ def plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    options = arguments()
-    sys.exit(verify(options.bundles, options.json))
+    sys.exit(verify(arguments()))

@@ -10,7 +10,7 @@ from typing import Any
 from runs import COMMAND, Run, check
 
 from workflow import files
-from workflow.gate import approvals, feedback, verdict
+from workflow.gate import decisions, feedback, verdict
 from workflow.plan.phases import Agent, Phase, Plan
 from workflow.view import proofs, records, state
 from workflow.view.report import page
@@ -106,7 +106,7 @@ def hostile_run(run: Run, stock: Path) -> Plan:
     run.merge("writer")
     run.validate(("plan.md",))
     run.show("writer")
-    approvals.approve(run.folder, "plan", [], ATTACK, ATTACK, "")
+    decisions.approve(run.folder, "plan", [], ATTACK, ATTACK, "")
     run.phase("build", ("plan",))
     attack = f"printf '%s\\n' '{ATTACK}' '\x1b[31m red \u202e' '</pre>{ATTACK}'"
     run.agent("maker", f"cp -r {stock}/. . && rm gone.txt && echo new > old.txt; {attack}", "build")

@@ -14,9 +14,10 @@ from conftest import INTAKE
 
 from workflow import files
 from workflow.gate import review, verdict
-from workflow.plan import briefs, documents
+from workflow.plan import briefs, documents, policies
 from workflow.plan.commandline import Command
 from workflow.plan.phases import NO_LIMITS, Agent, Phase, Plan
+from workflow.plan.policies import Policy as Policies
 from workflow.plan.settings import Settings
 from workflow.proof import validation
 from workflow.proof.hygiene import assessment
@@ -118,10 +119,11 @@ class Run:
         declared: tuple[str, ...] = (),
         hygiene: Mapping[str, Any] | None = None,
         before: tuple[str, ...] = (),
+        protected: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Validate a phase against these criteria."""
         wanted = [{key: value for key, value in entry.items() if key != "timeout_s"} for entry in checks]
-        criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow}
+        criteria = {"required": required, "optional": optional, "checks": wanted, "allow": allow, "protected": protected}
         criteria["hygiene"] = {**NO_LIMITS, **(hygiene or {}), "artifacts": before}
         files.write_json(self.folder / phase / "criteria.json", criteria)
         limits = {entry["name"]: entry["timeout_s"] for entry in checks}
@@ -150,9 +152,10 @@ class Run:
         compression: int = 6,
         command: Command = COMMAND,
         declared: tuple[str, ...] = (),
+        policy: Policies = "digest",
     ) -> dict[str, Any]:
         """Ask for the review of a phase; its manifest."""
-        gate = {"kind": "required", "policy": "digest"}
+        gate = {"kind": "required", "policy": policies.as_json(policy)}
         options = {
             "agents": list(names),
             "after": list(after),
@@ -184,7 +187,7 @@ class Run:
         """The marker of a phase."""
         return self.folder / phase / "APPROVED"
 
-    def judge(self, phase: str = "plan", gate: str = "required", policy: str = "digest") -> verdict.Verdict:
+    def judge(self, phase: str = "plan", gate: str = "required", policy: Policies = "digest") -> verdict.Verdict:
         """What the gate of a phase says now."""
         return verdict.judge(self.folder, phase, gate, policy)
 

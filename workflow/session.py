@@ -83,7 +83,7 @@ def _sweep(workdir: Path) -> None:
         for leaf in leaves:
             path = Path(folder, leaf)
             if leaf.startswith(".tmp-"):
-                decision = leaf.endswith(tuple(f"-{name}" for name in MARKERS))  # it may be being written, without the lock
+                decision = any(f"-{name}" in leaf for name in MARKERS)  # it may be being written, without the lock
                 if not decision or not 0 <= limit - path.lstat().st_mtime < FRESH_S:
                     path.unlink(missing_ok=True)
             elif leaf.startswith(MARKERS) or path.is_symlink():

@@ -58,7 +58,8 @@ def wrong_bundles(run_dir: Path, reference: Mapping[str, str]) -> Iterator[str]:
 
 def _wrong_entries(run_dir: Path, phase: str, archive: zipfile.ZipFile) -> Iterator[str]:
     manifest: dict[str, Any] = json.loads(archive.read("MANIFEST.json"))
-    names = {f"artifacts/{row['path']}" for row in manifest["subject"]["files"]} | {"MANIFEST.json"}
+    names = {f"artifacts/{row['path']}" for row in manifest["subject"]["files"]} | {"MANIFEST.json", "PROVENANCE.json"}
+    names |= {name for name in archive.namelist() if name in ("SBOM.project.cdx.json", "SBOM.environment.cdx.json")}
     if set(archive.namelist()) != names or len(archive.namelist()) != len(names):
         yield f"{phase}: the bundle holds other files than its manifest"
         return

@@ -9,7 +9,7 @@ import pytest
 from runs import Run
 
 from workflow.errors import UsageError
-from workflow.gate import approvals
+from workflow.gate import approvals, decisions
 
 ODD = ("a;b.md", "a=b.md", "a", "[;]*.md", r"c\;d.md")
 
@@ -26,7 +26,7 @@ def blocked(run: Run) -> Run:
 
 def approve(folder: Path, waive: str) -> dict[str, str]:
     """Approve with this text; the waivers that the marker then holds."""
-    approvals.approve(folder, "plan", [], "Ann", "", waive)
+    decisions.approve(folder, "plan", [], "Ann", "", waive)
     given = approvals.parse((folder / "plan/APPROVED").read_bytes())
     assert given is not None
     return dict(given.waivers)

@@ -94,7 +94,7 @@ def test_markers_that_do_not_open(shown: Run, tmp_path: Path) -> None:
         lambda path: path.symlink_to(tmp_path / "nowhere"): ("waiting", "is a link"),
         lambda path: path.mkdir(): ("waiting", "not a plain file"),
         lambda path: os.mkfifo(path): ("waiting", "not a plain file"),
-        lambda path: path.write_bytes(digest(shown).encode() + b"\n" * verdict.MARKER_LIMIT): ("waiting", "larger than"),
+        lambda path: path.write_bytes(digest(shown).encode() + b"\n" * approvals.MARKER_LIMIT): ("waiting", "larger than"),
         lambda path: (path.touch(), os.utime(path, (time.time() - 3600,) * 2)): ("stale", "older than what is shown"),
         lambda path: (path.touch(), os.utime(path, (time.time() + 3600,) * 2)): ("stale", "in the future"),
     }

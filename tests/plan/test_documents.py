@@ -120,7 +120,7 @@ def test_unknown_key_is_named_with_the_known_ones_and_the_nearest(text: str, sai
         ("runners:\n", "1: `runners` is null; allowed: object"),
         ("max_parallel_agents: true\n", "1: `max_parallel_agents` is true; allowed: integer"),
         ("max_parallel_agents: 2.0\n", "1: `max_parallel_agents` is 2.0; allowed: integer"),
-        ("gate:\n  policy: open\n", "2: `gate.policy` is 'open'; allowed: marker, digest"),
+        ("gate:\n  policy: open\n", "2: `gate.policy` is 'open'; allowed: marker, digest, signed"),
         ("sandbox: maybe\n", "1: `sandbox` is 'maybe'; allowed: auto, require, off"),
         ("bundle: {compression: 10}\n", "1: `bundle.compression` is 10; allowed: at most 9"),
         ("bundle: {compression: -1}\n", "1: `bundle.compression` is -1; allowed: at least 0"),

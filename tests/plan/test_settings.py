@@ -20,13 +20,16 @@ import pytest
 import yaml
 from conftest import INTAKE, ROOT, Desk, sh
 from planted import TOKENS
+from signers import ANN, BOB, make_key, write_allowed
 
 from workflow import files
 from workflow.call import engine, opening
 from workflow.call.model import Call
 from workflow.errors import ConfigError, RunError, UsageError
+from workflow.gate import decisions, verdict
 from workflow.plan import commandline, documents, presets, settings
 from workflow.plan.phases import Agent
+from workflow.plan.policies import Signed
 from workflow.proof import bundles
 from workflow.proof.hygiene import limits
 from workflow.view import notices
@@ -402,6 +405,31 @@ def judged_with_another_digest(bench: Bench) -> str:
         marker.unlink()
 
 
+def signed(bench: Bench) -> str:
+    """The state of a gate that wants signatures and has Ann's."""
+    bench.put("gate.policy", "signed")
+    return with_signature(bench).state
+
+
+def with_signature(bench: Bench) -> verdict.Verdict:
+    """The verdict on an approval that Ann has signed; `signers/one` lists her, `signers/two` does not."""
+    bench.monkeypatch.chdir(bench.finished)
+    key = bench.finished / "signers/ann"
+    if not key.exists():
+        write_allowed(bench.finished / "signers/one", {ANN: make_key(key.parent, "ann")})
+        write_allowed(bench.finished / "signers/two", {BOB: make_key(key.parent, "bob")})
+    if "allowed_signers" not in bench.values.get("gate", {}):
+        bench.put("gate.allowed_signers", "signers/one")
+    decisions.approve(Path("runs/demo"), "plan", [], ANN, "", "", None, Signed("signers/one"), key)
+    try:
+        call = bench.call()
+        bench.monkeypatch.chdir(bench.finished)
+        return call.judge("plan")
+    finally:
+        for name in ("APPROVED", "APPROVED.sig"):
+            (bench.finished / "runs/demo/plan" / name).unlink()
+
+
 def judged(bench: Bench) -> str:
     call = bench.call()
     bench.monkeypatch.chdir(bench.finished)
@@ -459,6 +487,13 @@ def sees_token(bench: Bench) -> bool:
 def finds_environment(bench: Bench) -> bool:
     bench.put("environments", str(bench.folder / "environments"))
     return "+none" not in bench.outcome(sh('echo "${VIRTUAL_ENV:-none}" > v.txt'))["patch"]
+
+
+def grader_of_checks(bench: Bench) -> list[Any]:
+    """Whether a check sees the file that the phase made, and which files it sees as they were before."""
+    bench.put("phases.build.checks.0.command", ["test", "-e", "made.txt"])
+    found = bench.validation("build")
+    return [found["status"], found["restored"]]
 
 
 def has_environment(bench: Bench) -> bool:
@@ -643,6 +678,10 @@ EFFECTS: dict[str, Effect] = {
     "limits.timeout": Effect("limits.timeout", limited("timeout=500"), ((499, "refused"), (500, "taken"))),
     **retry_effects("retry", "retry", "writer"),
     "gate.policy": Effect("gate.policy", judged_with_another_digest, (("digest", "stale"), ("marker", "open"))),
+    "gate.allowed_signers": Effect("gate.allowed_signers", signed, (("signers/one", "open"), ("signers/two", "stale"))),
+    "gate.approvals": Effect("gate.approvals", signed, ((1, "open"), (2, "waiting"))),
+    "gate.approvers": Effect("gate.approvers", signed, (([], "open"), ([BOB], "stale"))),
+    "gate.expires_days": Effect("gate.expires_days", signed, ((None, "open"), (1e-9, "stale"))),
     "sandbox": Effect("sandbox", protection, (("off", "none"), ("require", required_protection()))),
     "tree.max_files": Effect("tree.max_files", refused_tree, ((2, "holds 3 files"), (3, ""))),
     "tree.max_file_bytes": Effect("tree.max_file_bytes", refused_tree, ((99, "has 100 bytes"), (100, ""))),
@@ -656,6 +695,12 @@ EFFECTS: dict[str, Effect] = {
     "notify": Effect("notify", told_by_notify, (([], ""), (sh('echo "$PHASEGATE_PHASE $PHASEGATE_STATE" > said.txt'), "plan waiting"))),
     "environments": Effect("environments", store, ((None, "environments"), ("/srv/venvs", "venvs"))),
     "phases.*.gate": Effect("phases.plan.gate", judged, (("required", "waiting"), ("none", "open"))),
+    "phases.*.policy": Effect(
+        "phases.plan.policy", lambda bench: with_signature(bench).trust, ((None, "recorded"), ("marker", "unsigned"), ("signed", "signed"))
+    ),
+    "phases.*.approvals": Effect("phases.plan.approvals", signed, ((None, "open"), (2, "waiting"))),
+    "phases.*.approvers": Effect("phases.plan.approvers", signed, ((None, "open"), ([BOB], "stale"))),
+    "phases.*.expires_days": Effect("phases.plan.expires_days", signed, ((None, "open"), (1e-9, "stale"))),
     "phases.*.types": Effect(
         "phases.build.types", lambda bench: list(bench.call().plan.phases), ((["ml"], ["plan"]), (["ml", "other"], ["plan", "build"]))
     ),
@@ -694,6 +739,17 @@ EFFECTS: dict[str, Effect] = {
         produced,
         ((["*.txt"], ""), (["*.md"], "the program exited 0 but made nothing that matches *.md")),
     ),
+    "phases.*.agents.*.protected": Effect(
+        "phases.plan.agents.writer.protected",
+        produced,
+        (([], ""), (["*.txt"], "the agent changed protected files: x.txt (protected: *.txt)")),
+    ),
+    "phases.*.agents.*.owns": Effect(
+        "phases.plan.agents.writer.owns",
+        produced,
+        (([], ""), (["docs/**"], "the agent wrote files that it does not own: x.txt (owns: docs/**)")),
+    ),
+    "phases.*.protected": Effect("phases.build.protected", grader_of_checks, (([], ["pass", []]), (["made.txt"], ["fail", ["made.txt"]]))),
     "phases.*.agents.*.allow_no_changes": Effect(
         "phases.plan.agents.writer.allow_no_changes",
         lambda bench: bench.outcome(["true"])["status"],

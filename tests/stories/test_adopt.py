@@ -34,7 +34,7 @@ def commit(desk: Desk, **content: str) -> None:
 def bundle(desk: Desk, phase: str) -> dict[str, str]:
     """The files in a bundle."""
     with zipfile.ZipFile(desk.path / f"runs/demo/bundles/{phase}.zip") as archive:
-        return {Path(name).name: archive.read(name).decode() for name in archive.namelist() if name != "MANIFEST.json"}
+        return {Path(name).name: archive.read(name).decode() for name in archive.namelist() if name.startswith("artifacts/")}
 
 
 def refused(desk: Desk, *words: str) -> str:

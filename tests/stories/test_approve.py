@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zips
 from conftest import Desk, sh, snapshot, wait_for
 
 VIEWS = ("status.json", "metrics.json", "metrics.prom")  # they follow the moment of an approval
@@ -117,9 +118,8 @@ def test_what_was_replaced_after_the_request_is_not_approved(waiting: Desk) -> N
         entries = {name: archive.read(name) for name in archive.namelist()}
 
     def bundle_with(content: bytes) -> None:
-        with zipfile.ZipFile(run_dir / "bundles/plan.zip", "w") as archive:
-            for name, old in entries.items():
-                archive.writestr(name, content if name == "artifacts/plan.md" else old)
+        changed = {name: content if name == "artifacts/plan.md" else old for name, old in entries.items()}
+        zips.write(run_dir / "bundles/plan.zip", changed.items())
 
     def replaced(name: str, old: str, new: str) -> None:
         text = waiting.read(f"runs/demo/{name}")

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from conftest import Desk, sh
 
+from workflow.proof import attestation
+
 ODD = "notes/ünï code & 'quotes'.txt"
 PHASES = {
     "docs": {
@@ -69,7 +71,7 @@ def test_bundle_holds_each_file_in_its_directory_and_the_manifest(packed: Desk) 
         contents = {name: archive.read(name) for name in names}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 12, 1, 0)}
     paths = ["README.md", "docs/deep/er/page.md", ODD, "old.txt"]
-    assert names == ["MANIFEST.json", *(f"artifacts/{path}" for path in paths)]
+    assert names == ["MANIFEST.json", *(f"artifacts/{path}" for path in paths), *attestation.EXTRAS]
     assert manifest == packed.json("runs/demo/docs/manifest.json")
     assert contents["artifacts/docs/deep/er/page.md"] == b"page\n"
     for item in manifest["artifacts"]:
@@ -80,7 +82,8 @@ def test_bundle_holds_each_file_in_its_directory_and_the_manifest(packed: Desk) 
 def test_executable_files_stay_executable(packed: Desk) -> None:
     with zipfile.ZipFile(packed.path / "runs/demo/bundles/build.zip") as archive:
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
-    assert modes == {"MANIFEST.json": 0o644, "artifacts/README.md": 0o644, "artifacts/bin/tool": 0o755}
+    own = dict.fromkeys(("MANIFEST.json", *attestation.EXTRAS), 0o644)
+    assert modes == {**own, "artifacts/README.md": 0o644, "artifacts/bin/tool": 0o755}
     assert {item["path"]: item["mode"] for item in manifest_in(packed, "build")["artifacts"]} == {
         "README.md": "100644",
         "bin/tool": "100755",

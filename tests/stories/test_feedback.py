@@ -47,7 +47,7 @@ def answer_table(desk: Desk, phase: str = "plan") -> list[list[str]]:
 def bundle(desk: Desk, phase: str = "plan") -> dict[str, str]:
     """The files in a bundle."""
     with zipfile.ZipFile(desk.path / f"runs/demo/bundles/{phase}.zip") as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist() if name != "MANIFEST.json"}
+        return {name: archive.read(name).decode() for name in archive.namelist() if name.startswith("artifacts/")}
 
 
 def refused(desk: Desk, *words: str) -> str:

@@ -156,6 +156,7 @@ def test_status_json_says_the_same_to_programs(run: Run) -> None:
         "digest": (run.folder / "plan/digest").read_text().strip(),
         "trust": "none",
         "by": "",
+        "signers": [],
         "since": "",
         "waivers": [],
         "request": "runs/demo/plan/REQUEST.md",

@@ -191,4 +191,9 @@ def test_streaming_needs_the_standard_library_only() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+    code = (
+        "import sys; from workflow.work import shapes; print({'urllib3', 'requests'} & sys.modules.keys()); import requests; requests.get"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()", "the scan connects to nothing, and does not wait for what could"
     assert redaction.mark("x") == b"[redacted: x]"

@@ -101,6 +101,25 @@ def test_checkout_is_a_clone_of_its_own_that_replaces_what_was_there(repo: Path,
     assert trees.snapshot(repo, base.commit, folder) == base.tree
 
 
+def test_a_file_of_the_same_size_and_time_with_other_bytes_is_a_change(repo: Path, tmp_path: Path) -> None:
+    base = tree_of(repo, {"a.txt": "one", "b.txt": "two"})
+    folder = work_tree(repo, base, tmp_path / "tree")
+    before = (folder / "a.txt").stat()
+    (folder / "a.txt").write_text("two")
+    os.utime(folder / "a.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (folder / ".git/index").unlink()
+    assert contents(repo, trees.snapshot(repo, base.commit, folder)) == {"a.txt": b"two", "b.txt": b"two"}
+    for path in tmp_path.glob("tree.*"):  # the index that was kept is no more than a help
+        path.unlink()
+    assert contents(repo, trees.snapshot(repo, base.commit, folder)) == {"a.txt": b"two", "b.txt": b"two"}
+
+
+def test_a_tree_of_another_commit_than_the_base_is_read_in_full(repo: Path, tmp_path: Path) -> None:
+    start, base = tree_of(repo, {"a.txt": "reviewed", "b.txt": "b"}), tree_of(repo, {"a.txt": "base", "c.txt": "c"})
+    folder = work_tree(repo, start, tmp_path / "tree")
+    assert contents(repo, trees.snapshot(repo, base.commit, folder)) == {"a.txt": b"reviewed", "b.txt": b"b"}
+
+
 def test_odd_file_names_survive_snapshot_changes_contents_and_export(repo: Path, tmp_path: Path) -> None:
     base = tree_of(repo, {})
     folder = work_tree(repo, base, tmp_path / "tree")

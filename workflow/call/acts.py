@@ -9,12 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from workflow.call import ending, handover
 from workflow.call.model import Call
 from workflow.errors import UsageError
-from workflow.gate import approvals, feedback, people, rollback, verdict
+from workflow.gate import decisions, people, rollback, taskgates, verdict
+from workflow.markup import plain
 from workflow.plan.commandline import PARAMETERS
+from workflow.plan.policies import Signed
 from workflow.view import changes, doctor, logs, overview, proofs, records, runs, state, summary, tables
 from workflow.work.redaction import Values, declared
 
@@ -61,7 +64,7 @@ def status(call: Call) -> int:
 
 def list_runs(call: Call) -> int:
     """List all runs of this working directory."""
-    runs.show(call.run_dir.parent, call.run, _format(call))
+    runs.show(call.run_dir.parent, call.run, _format(call), call.settings["gate"]["allowed_signers"])
     return 0
 
 
@@ -122,12 +125,20 @@ def approve(call: Call) -> int:
     phase = _phase(call, call.state().held(*verdict.HOLDING))
     if call.plan.phases[phase].gate == "none" and not call.line.text("waive"):
         raise UsageError(f"{phase} has no gate; it is open when nothing is wrong")
-    if call.settings["gate"]["policy"] == "marker" and call.line.text("waive"):
+    if "tasks" in call.line.raw:
+        return _approve_tasks(call, phase)
+    policy = call.policy_of(phase)
+    if policy == "marker" and call.line.text("waive"):
         raise UsageError("gate.policy is `marker`: only a marker's time counts, so nothing can be waived; set it to `digest`")
-    by = people.name(call.line.text("by"))
+    signed = isinstance(policy, Signed)
+    by = " ".join(call.line.text("by").split()) if signed else people.name(call.line.text("by"))
     words = (by, call.line.text("note"), call.line.text("waive"), call.line.amount("budget_usd"))
-    given = approvals.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words)
-    print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: recorded)")
+    given = decisions.approve(call.run_dir, phase, list(call.plan.phases[phase].after), *words, policy, _key(call))
+    trust = "signed" if signed else "recorded"
+    print(f"approved: {phase} of {call.run}, digest {given.digest[:12]}, by {given.by} (trust: {trust})")
+    found = call.judge(phase)
+    if signed and not found.is_open:
+        print(f"not yet:  {plain('; '.join(found.reasons))}")
     if given.budget_usd is not None:
         print(f"budget:   what follows may cost {given.budget_usd:g} USD")
     for item, reason in given.waivers:
@@ -136,10 +147,45 @@ def approve(call: Call) -> int:
     return 0
 
 
+def _approve_tasks(call: Call, phase: str) -> int:
+    """Approve tasks that wait at gates of their own: those that are named, or all that nothing blocks."""
+    policy = call.policy_of(phase)
+    by = " ".join(call.line.text("by").split()) if isinstance(policy, Signed) else people.name(call.line.text("by"))
+    words = (by, call.line.text("note"), call.line.text("waive"), None)
+    for name in _tasks(call, phase):
+        given = decisions.approve(call.run_dir, taskgates.place(phase, name), [], *words, policy, _key(call))
+        print(f"approved: task {name.split('/')[-1]} of {phase}, digest {given.digest[:12]}, by {given.by}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def _tasks(call: Call, phase: str) -> list[str]:
+    """The tasks that `tasks=` names, by their names among the agents; UsageError for one that is not shown."""
+    held = call.state().phases[phase].tasks
+    if not held:
+        raise UsageError(f"{phase}: no task of it is shown by itself; that is for phases with `gate: each` and agents with `for_each`")
+    wanted = [word.strip() for word in call.line.text("tasks").split(",") if word.strip()]
+    if wanted == ["all"]:
+        found = [name for name, seen in held.items() if seen.state in (verdict.WAITING, verdict.STALE)]
+        if not found:
+            raise UsageError(f"{phase}: no task waits that nothing blocks; name a task to waive what does")
+        return found
+    short = {name.split("/")[-1]: name for name in held} | {name: name for name in held}
+    unknown = [word for word in wanted if word not in short]
+    if unknown or not wanted:
+        known = ", ".join(name.split("/")[-1] for name in held)
+        raise UsageError(
+            f"tasks={call.line.text('tasks')}: {unknown[0] if unknown else 'nothing'} is no task that is shown; known: {known}"
+        )
+    return [short[word] for word in wanted]
+
+
 def request_changes(call: Call) -> int:
     """Ask the agents of a phase for changes."""
     _require_run(call)
     phase = _phase(call, call.state().held(*verdict.HOLDING))
+    if "tasks" in call.line.raw:
+        return _ask_tasks(call, phase)
     known = [agent.name for plan in (call.plan, call.seen()) for agent in plan.phases[phase].agents]
     agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
     for name in agents:
@@ -147,8 +193,20 @@ def request_changes(call: Call) -> int:
             raise UsageError(f"--config agents={call.line.text('agents')}: unknown agent `{name}`; known: {', '.join(known)}")
     if not (call.run_dir / phase / "manifest.json").is_file():
         raise UsageError(f"{phase} has made no request yet; run snakemake first")
-    path = feedback.write(call.run_dir, phase, call.line.text("note"), agents, people.name(call.line.text("by")))
+    words = (call.line.text("note"), agents, call.line.text("by"), call.policy_of(phase), _key(call))
+    path = decisions.request_changes(call.run_dir, phase, *words)
     print(f"asked:    {', '.join(agents or [agent.name for agent in call.plan.phases[phase].agents])} of {phase}, in {path}")
+    print(f"go on:    {call.command.go_on()}")
+    return 0
+
+
+def _ask_tasks(call: Call, phase: str) -> int:
+    """Ask for changes of tasks that are shown by themselves."""
+    nobody: list[str] = []
+    for name in _tasks(call, phase):
+        words = (call.line.text("note"), nobody, call.line.text("by"), call.policy_of(phase), _key(call))
+        path = decisions.request_changes(call.run_dir, taskgates.place(phase, name), *words)
+        print(f"asked:    task {name.split('/')[-1]} of {phase}, in {path}")
     print(f"go on:    {call.command.go_on()}")
     return 0
 
@@ -200,6 +258,11 @@ def report(call: Call) -> int:
     return 0
 
 
+def _key(call: Call) -> Path | None:
+    """The SSH key that signs a decision."""
+    return Path(call.line.text("key")) if call.line.text("key") else None
+
+
 def _require_run(call: Call) -> None:
     if not (call.run_dir / "run.json").is_file():
         raise UsageError(f"there is no run `{call.run}` here yet; start it: {call.command.go_on()}")
@@ -213,7 +276,7 @@ def _phase(call: Call, held: list[state.PhaseState]) -> str:
     """The phase that is meant: the one that is named, else the only one that waits."""
     if "phase" in call.line.raw:
         return call.line.choice("phase", list(call.plan.phases))
-    names = [phase.name for phase in held if phase.manifest]
+    names = [phase.name for phase in held if phase.manifest or phase.held_tasks]
     if len(names) != 1:
         which = f"several phases wait: {', '.join(names)}" if names else "no phase waits"
         raise UsageError(f"{which}; name one with --config phase=...: {', '.join(call.plan.phases)}")
@@ -245,8 +308,8 @@ ACTS = {
     "report": Act(report, ()),
     "publish": Act(publish, ("remote", "branch", "phase", "patches"), decides=True),
     "doctor": Act(examine, ("format",)),
-    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd"), decides=True),
-    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents"), decides=True),
+    "approve": Act(approve, ("phase", "by", "note", "note_file", "waive", "budget_usd", "tasks", "key"), decides=True),
+    "request_changes": Act(request_changes, ("phase", "by", "note", "note_file", "agents", "tasks", "key"), decides=True),
     "rollback": Act(roll_back, ("to", "apply"), writes=True),
     "restore": Act(restore, ("from",), writes=True, decides=True),
 }

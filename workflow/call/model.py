@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import feedback, history, verdict
-from workflow.plan import briefs, fanout, presets, tasks
+from workflow.gate import feedback, history, taskgates, verdict
+from workflow.plan import briefs, fanout, policies, presets, tasks
 from workflow.plan.commandline import Command, CommandLine
 from workflow.plan.phases import Agent, Phase, Plan
+from workflow.plan.policies import Policy
 from workflow.plan.settings import Settings
 from workflow.plan.tasks import Task
 from workflow.view import state, terminal
@@ -63,16 +65,25 @@ class Call:
         It is judged anew whenever one of the files that it depends on has changed, and only then: a pass over many
         gates asks many times.
         """
-        seen = verdict.fingerprint(self.run_dir, phase, self.plan.phases[phase].after)
+        entry, policy = self.plan.phases[phase], self.policy_of(phase)
+        seen = verdict.fingerprint(self.run_dir, phase, entry.after, policy)
         if phase in self._judged and self._judged[phase][0] == seen:
             return self._judged[phase][1]
-        found = verdict.judge(self.run_dir, phase, self.plan.phases[phase].gate, self.settings["gate"]["policy"])
+        found = verdict.judge(self.run_dir, phase, entry.gate, policy)
         self._judged[phase] = (seen, found)
         if self.writes and found.by_bare_marker and found.digest:
             history.record_opening(self.run_dir, phase, found.digest, self.run_dir / phase / "APPROVED")
         if self.writes and found.is_open and found.digest and found.trust != "none":
             history.record_opened(self.run_dir, phase, found.digest, found.since)
         return found
+
+    def policy_of(self, phase: str) -> Policy:
+        """What opens the gate of a phase."""
+        return self.plan.phases[phase].policy or str(self.settings["gate"]["policy"])
+
+    def policies(self, phases: Iterable[str]) -> dict[str, Any]:
+        """The same for several phases, as a JSON value."""
+        return {name: policies.as_json(self.policy_of(name)) for name in phases}
 
     def brief(self, agent: Agent) -> str:
         """Path of an agent's brief, written anew where its bytes changed (in a dry run: to a temporary folder)."""
@@ -94,7 +105,7 @@ class Call:
     def task_brief(self, phase: str, agent: str, task: str) -> str:
         """Path of the brief of a task, likewise."""
         fanned, name = self.fanned(phase, agent), tasks.unit(agent, task)
-        rework = feedback.for_agent(self.rounds(phase), name)
+        rework = feedback.for_agent(self.rounds(taskgates.place(phase, name)), name) or feedback.for_agent(self.rounds(phase), name)
         made = fanout.brief(fanned.brief, fanned.tasks[task], fanned.lineages) | briefs.rework_of(rework)
         return self._current(self.run_dir / phase / "agents" / name / "brief.json", made)
 
@@ -106,11 +117,53 @@ class Call:
         ]
         return [str(self.run_dir / phase / "agents" / name / "outcome.json") for name in names]
 
+    def reached_tasks(self, phase: str, agent: str) -> list[str]:
+        """The tasks of an agent that may be done now: where each has a gate, those that build on open ones only."""
+        listed = self.fanned(phase, agent).tasks
+        if self.plan.phases[phase].gate != taskgates.EACH:
+            return list(listed)
+        opened: set[str] = set()
+        found = []
+        for task in listed.values():
+            if opened.issuperset(task.builds_on):
+                found.append(task.id)
+                opened |= {task.id} if self.judge_task(phase, tasks.unit(agent, task.id)).is_open else set()
+        return found
+
+    def tasks_are_open(self, phase: str) -> bool:
+        """Whether no task of a phase waits at a gate of its own."""
+        entry = self.plan.phases[phase]
+        fanned = [agent for agent in entry.agents if agent.for_each] if entry.gate == taskgates.EACH else []
+        names = [(agent.name, task) for agent in fanned for task in self.fanned(phase, agent.name).tasks]
+        return all(self.judge_task(phase, tasks.unit(agent, task)).is_open for agent, task in names)
+
+    def judge_task(self, phase: str, unit: str) -> verdict.Verdict:
+        """The verdict of a task's gate, now. The writer notes what a bare marker has opened."""
+        found, here = taskgates.judge(self.run_dir, phase, unit, self.policy_of(phase)), taskgates.place(phase, unit)
+        if self.writes and found.by_bare_marker and found.digest:
+            history.record_opening(self.run_dir, here, found.digest, self.run_dir / here / "APPROVED")
+        return found
+
+    def task_options(self, phase: str) -> str:
+        """What the page of a task needs to know, as JSON for its job; empty where tasks have no gates of their own."""
+        if self.plan.phases[phase].gate != taskgates.EACH:
+            return ""
+        return json.dumps({"command": asdict(self.command), "declared": self.declared()})
+
+    def task_guard(self, phase: str, agent: str, task: str) -> str:
+        """What the job of a task needs to judge the gates before it once more: those of phases, and of tasks that it builds on."""
+        guard = json.loads(self.guard(phase))
+        if self.plan.phases[phase].gate == taskgates.EACH:
+            places = [taskgates.place(phase, tasks.unit(agent, other)) for other in self.fanned(phase, agent).tasks[task].builds_on]
+            guard["gates"] |= dict.fromkeys(places, "required")
+            guard["own"] |= dict.fromkeys(places, policies.as_json(self.policy_of(phase)))
+        return json.dumps(guard)
+
     def seen(self) -> Plan:
         """The plan as people see it: with the known tasks in the place of agents that fan out."""
         return fanout.expanded(self.plan, self.run_dir)
 
-    def policies(self, phase: str) -> str:
+    def work_policies(self, phase: str) -> str:
         """How the agents of a phase work once more where they changed the same lines, as JSON: agent to policy."""
         return json.dumps({agent.name: json.loads(self.policy(agent)) for agent in self.plan.phases[phase].agents})
 
@@ -127,10 +180,12 @@ class Call:
         return self._current(self.run_dir / phase / "criteria.json", made)
 
     def rounds(self, phase: str) -> list[dict[str, Any]]:
-        """The rounds of feedback on a phase, settled once a call (a job may mark one as answered meanwhile)."""
+        """The rounds of feedback on a phase (or on the place of a task), settled once a call; a job may mark one as answered meanwhile."""
         if phase not in self._rounds:
-            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[phase].agents]
-            self._rounds[phase] = feedback.settle(self.run_dir, phase, names)
+            owner = phase.split("/")[0]
+            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[owner].agents]
+            wanted = [phase.partition("/agents/")[2]] if "/" in phase else names
+            self._rounds[phase] = feedback.settle(self.run_dir, phase, wanted, self.policy_of(owner))
             if self.writes:
                 feedback.keep(self.run_dir, phase, self._rounds[phase])
         return self._rounds[phase]
@@ -215,7 +270,8 @@ class Call:
 
     def guard(self, phase: str) -> str:
         """What a job of a phase needs to judge the gates before it once more, as JSON."""
-        return json.dumps({"gates": self.gates(phase), "policy": self.settings["gate"]["policy"]})
+        gates = self.gates(phase)
+        return json.dumps({"gates": gates, "policy": self.settings["gate"]["policy"], "own": self.policies(gates)})
 
     def check_options(self, phase: str) -> str:
         """How a phase's checks are carried out, as JSON for its job; nothing of it changes what they show."""
@@ -235,7 +291,8 @@ class Call:
             "after": list(entry.after),
             "gates": self.gates(phase),
             "beside": {name: other.gate for name, other in self.plan.phases.items() if name not in (phase, *self.plan.upstream(phase))},
-            "gate": {"kind": entry.gate, "policy": self.settings["gate"]["policy"]},
+            "gate": {"kind": entry.gate, "policy": policies.as_json(self.policy_of(phase))},
+            "own": self.policies(name for name in self.plan.phases if name != phase),
             "compression": self.settings["bundle"]["compression"],
             "command": asdict(self.command),
             "notify": self.settings["notify"],

@@ -19,7 +19,7 @@ from workflow.call.ending import finish
 from workflow.call.model import Call
 from workflow.commands import PARENT, main_guard
 from workflow.errors import IntakeError, UsageError
-from workflow.gate import history
+from workflow.gate import history, people
 from workflow.plan import commandline, intake, phases, roles, settings
 from workflow.plan.commandline import CommandLine
 from workflow.plan.settings import Settings
@@ -182,6 +182,7 @@ def _start(call: Call) -> None:
         call.intake = intake.read_frozen(folder / "intake.yaml")
     if not (folder / "run.json").is_file():
         record = {"run": call.run, "started_at": files.now(), "started_by": getpass.getuser(), "version": __version__}
-        files.write_json(folder / "run.json", record | {"type": call.intake["project"]["type"], "python": sys.version.split()[0]})
+        more = {"starter": people.identities()}
+        files.write_json(folder / "run.json", record | more | {"type": call.intake["project"]["type"], "python": sys.version.split()[0]})
     if call.settings["run"] or STARTERS & set(call.line.targets):
         files.write_text(Path("runs", "current"), f"{call.run}\n")

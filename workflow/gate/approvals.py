@@ -1,28 +1,28 @@
 """Approvals: a person's decision as a canonical in-toto Statement that names exactly what was shown.
 
 `APPROVED` holds one Statement (https://in-toto.io/Statement/v1): its subject is the digest of the phase, its predicate
-says decision, run, phase, by, at, note and waivers. It is canonical JSON (sorted keys, no blanks) and one line.
+says decision, run, phase, by, at, note and waivers; one that is signed also who started the run, when, and the terms. It is
+canonical JSON (sorted keys, no blanks) and one line. Standard library only.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import os
+import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.errors import UsageError
-from workflow.gate import feedback, history
-from workflow.proof import verification
 from workflow.proof.hygiene import limits
 from workflow.work import merging
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:phasegate:approval:v1"
 MARKER = "APPROVED"
+MARKER_LIMIT = 1 << 20
 HEX = set("0123456789abcdef")
 
 
@@ -31,7 +31,8 @@ class Approval:
     """What a marker says: the digest that it names, who gave it, when, and what was waived (item -> reason).
 
     `place` is `run/phase` as the Statement has it; empty for a marker that holds nothing but the digest. `budget_usd` is
-    what the phases that follow may cost together; None says nothing about it.
+    what the phases that follow may cost together; None says nothing about it. `started_by`, `started_at` and `terms` are
+    there in one that is signed.
     """
 
     digest: str
@@ -41,6 +42,9 @@ class Approval:
     place: str = ""
     waivers: tuple[tuple[str, str], ...] = ()
     budget_usd: float | None = None
+    started_by: tuple[str, ...] = ()
+    started_at: str = ""
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(content: bytes) -> Approval | None:
@@ -59,14 +63,16 @@ def parse(content: bytes) -> Approval | None:
         by, at, note = (str(predicate.get(key, "")) for key in ("by", "at", "note"))
         place, budget = f"{predicate['run']}/{predicate['phase']}", predicate.get("budget_usd")
         budget = None if budget is None else float(budget)
-        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, place, waivers, budget)
+        started, terms = predicate.get("started", {}), predicate.get("terms", {})
+        begun = (tuple(str(name) for name in started.get("by", [])), str(started.get("at", "")))
+        return Approval(str(subjects[0]["digest"]["sha256"]), by, at, note, place, waivers, budget, *begun, dict(terms))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def statement(run: str, phase: str, approval: Approval) -> bytes:
     """The bytes of a marker for an approval."""
-    predicate = {
+    predicate: dict[str, Any] = {
         "decision": "approved",
         "run": run,
         "phase": phase,
@@ -77,52 +83,28 @@ def statement(run: str, phase: str, approval: Approval) -> bytes:
     }
     if approval.budget_usd is not None:
         predicate["budget_usd"] = str(approval.budget_usd)  # a text: canonical JSON holds no fractions
+    if approval.started_by:
+        predicate["started"] = {"by": list(approval.started_by), "at": approval.started_at}
+        predicate["terms"] = dict(approval.terms)
     subject = [{"name": f"{run}/{phase}", "digest": {"sha256": approval.digest}}]
     made = {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": PREDICATE_TYPE, "predicate": predicate}
     return files.canonical_json(made) + b"\n"
 
 
-def approve(run_dir: Path, phase: str, after: list[str], by: str, note: str, waive: str, budget_usd: float | None = None) -> Approval:
-    """Write APPROVED for what REQUEST.md shows. UsageError, and no file, where that is not what is there now.
-
-    Everything that blocks the gate must be named in `waive` (`item=reason; item=reason`; a `;` inside is written `\\;`);
-    a waiver of something that does not block is refused, too. `budget_usd` is what the phases that follow may cost together.
-    """
-    digest, problems = verification.verify_phase(run_dir, phase, after)
-    shown = history.read(run_dir, phase)["shown"]
-    if problems or digest is None:
-        wrong = "; ".join(problems)
-        raise UsageError(f"{phase} is not what REQUEST.md shows: {wrong}; run snakemake again, then read and approve the new request")
-    if not shown or shown[-1]["digest"] != digest:
-        raise UsageError(f"{phase}: this content has not been shown yet; run snakemake again")
-    subject = files.read_json(run_dir / phase / "manifest.json")["subject"]
-    pending = feedback.pending(run_dir, phase, subject)
-    if pending:
-        way = "delete that file" if pending == feedback.UNCHANGED else "run snakemake to have them made, or delete that file"
-        raise UsageError(f"{phase}: {pending} ({run_dir / phase / feedback.MARKER}); {way}")
-    waivers = _waivers(waive, {item.id: item.text for item in blockers(subject)}, phase)
-    approval = Approval(digest, by, files.now(), note, f"{run_dir.name}/{phase}", tuple(waivers), budget_usd)
-    files.write_bytes(run_dir / phase / MARKER, statement(run_dir.name, phase, approval))
-    return approval
-
-
-def _waivers(waive: str, wrong: Mapping[str, str], phase: str) -> list[tuple[str, str]]:
-    """The waivers in `item=reason; item=reason`, held against what blocks the gate."""
-    given: dict[str, str] = {}
-    parts = (part.replace("\\;", ";").strip() for part in re.split(r"(?<!\\);", waive))
-    for part in filter(None, parts):
-        named = next((item for item in sorted(wrong, key=len, reverse=True) if part.startswith(f"{item}=")), None)
-        item, equals, reason = (named, "=", part[len(named) + 1 :]) if named else part.partition("=")
-        if not equals or not reason.strip():
-            raise UsageError(f"waive: `{part}` gives no reason; write item=reason; item=reason")
-        if item.strip() not in wrong:
-            raise UsageError(f"waive: `{item.strip()}` does not block {phase}; what blocks it: {', '.join(wrong) or 'nothing'}")
-        given[item.strip()] = reason.strip()
-    missing = [item for item in wrong if item not in given]
-    if missing:
-        facts = "; ".join(wrong[item] for item in missing)
-        raise UsageError(f'{phase} is blocked: {facts}. Mend it, or approve with a reason for each: waive="{how_to_waive(missing)}"')
-    return sorted(given.items())
+def read_marker(marker: Path) -> tuple[bytes, int]:
+    """Content and modification time of a marker. ValueError for anything but a plain small file; links are not followed."""
+    if marker.is_symlink():
+        raise ValueError(f"{marker.name} is a link, which does not count; make it a plain file")
+    handle = os.open(marker, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        found = os.fstat(handle)  # before fdopen, which refuses a folder in its own words
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{marker.name} is not a plain file")
+        if found.st_size > MARKER_LIMIT:
+            raise ValueError(f"{marker.name} is larger than {MARKER_LIMIT} bytes")
+        return os.read(handle, MARKER_LIMIT), found.st_mtime_ns
+    finally:
+        os.close(handle)
 
 
 def how_to_waive(items: Iterable[str]) -> str:

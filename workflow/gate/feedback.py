@@ -3,25 +3,30 @@
 `CHANGES_REQUESTED` is written by `snakemake request_changes`, or by hand: a YAML mapping with `items` and `agents`, a
 list of items, or plain text with one item a line. `history/feedback/<phase>.json` keeps each round: the items, whom
 they are for, the version that was reviewed (so that the agents start from it), and whether a request has answered it.
-An answered round stays part of the briefs of the agents that it was for.
+An answered round stays part of the briefs of the agents that it was for. Under signed approvals nobody acts on one that does
+not carry, in `CHANGES_REQUESTED.sig`, the signature of somebody who may approve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workflow import files
 from workflow.errors import UsageError
-from workflow.work import outcomes, trees
+from workflow.gate import approvals, signatures
+from workflow.gate.signatures import SignatureError
+from workflow.markup import plain
+from workflow.plan import tasks
+from workflow.plan.policies import DIGEST, Policy, Signed
+from workflow.work import trees
 
 MARKER = "CHANGES_REQUESTED"
 LIMIT = 1 << 20
 UNCHANGED = "changes were requested, and nothing was changed"
+UNSIGNED = "changes are requested without a signature that counts, so nobody acts on it"
 
 
 def read(path: Path) -> tuple[str, dict[str, Any]] | None:
@@ -45,13 +50,15 @@ def read(path: Path) -> tuple[str, dict[str, Any]] | None:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    import yaml  # each agent's job judges gates, and hardly one of them meets such a file
+
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError:
         data = text
     if isinstance(data, dict) and isinstance(data.get("items"), list):
         items, agents = data["items"], data.get("agents") or []
-        extra = {key: str(data.get(key) or "") for key in ("by", "digest")}
+        extra = {key: str(data.get(key) or "") for key in ("by", "digest", "run", "phase")}
         extra["at"] = str(data["at"]) if files.is_time(data.get("at")) else ""
     elif isinstance(data, list):
         items, agents, extra = _as_written(data, text), [], {}
@@ -80,15 +87,50 @@ def _items(raw: list[Any]) -> list[dict[str, str]]:
     return found
 
 
-def write(run_dir: Path, phase: str, note: str, agents: list[str], by: str) -> Path:
-    """Write CHANGES_REQUESTED; each line of the note is an item. UsageError for an empty note."""
+def write(run_dir: Path, phase: str, note: str, agents: list[str], by: str, sign: Callable[[bytes], bytes] | None = None) -> Path:
+    """Write CHANGES_REQUESTED; each line of the note is an item. UsageError for an empty note.
+
+    `sign` gives the signature of its bytes, which is there before them.
+    """
+    import yaml
+
     items = [line.strip().removeprefix("- ").removeprefix("* ") for line in note.splitlines() if line.strip()]
     if not items:
         raise UsageError('request_changes needs note="what should change" (or note_file=FILE)')
     digest = (run_dir / phase / "digest").read_text(encoding="ascii").strip()
     record = {"agents": agents, "at": files.now(), "by": by, "digest": digest, "items": _items(items)}
-    files.write_text(run_dir / phase / MARKER, yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100))
+    record |= {"run": run_dir.name, "phase": phase} if sign else {}
+    content = yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100).encode()
+    if sign:
+        files.write_bytes(run_dir / phase / f"{MARKER}.sig", sign(content))
+    files.write_bytes(run_dir / phase / MARKER, content)
     return run_dir / phase / MARKER
+
+
+def refusal(run_dir: Path, phase: str, policy: Policy) -> str:
+    """Why a CHANGES_REQUESTED that is there does not count; empty where it does, or where no signature is asked for."""
+    if not isinstance(policy, Signed):
+        return ""
+    path = run_dir / phase / MARKER
+    try:
+        found = read(path)
+        signature, _ = approvals.read_marker(path.with_name(f"{MARKER}.sig"))
+        record = found[1] if found else {}
+        keys = signatures.read_keys(Path(policy.allowed_signers), run_dir)
+        content, _ = approvals.read_marker(path)
+        signatures.verify(content, signature, record.get("by", ""), keys, signatures.FEEDBACK)
+    except FileNotFoundError:
+        return f"there is no {MARKER}.sig"
+    except (SignatureError, OSError, ValueError) as error:
+        return plain(f"{MARKER} {error}")
+    if not found or found[0] != files.sha256_bytes(content):
+        return f"{MARKER} was replaced meanwhile"
+    place = f"{record.get('run')}/{record.get('phase')}"
+    if place != f"{run_dir.name}/{phase}":
+        return plain(f"{MARKER} was given for {place}")
+    if policy.approvers and record["by"] not in policy.approvers:
+        return plain(f"{MARKER} is by {record['by']}; may ask: {', '.join(policy.approvers)}")
+    return ""
 
 
 def path_of(run_dir: Path, phase: str) -> Path:
@@ -108,7 +150,7 @@ def _is_round(entry: Any) -> bool:
     return isinstance(entry.get("reviewed"), dict) and {"digest", "commit", "tree", "agents"} <= entry["reviewed"].keys()
 
 
-def settle(run_dir: Path, phase: str, agents: list[str]) -> list[dict[str, Any]]:
+def settle(run_dir: Path, phase: str, agents: list[str], policy: Policy = DIGEST) -> list[dict[str, Any]]:
     """The rounds as CHANGES_REQUESTED makes them now; nothing is written.
 
     A new one is added with what was reviewed; one that was withdrawn before it was answered is dropped. UsageError for
@@ -122,6 +164,8 @@ def settle(run_dir: Path, phase: str, agents: list[str]) -> list[dict[str, Any]]
     if found is None or manifest is None or (kept and found[0] == kept[-1]["sha256"]):
         return kept
     sha256, wanted = found
+    if isinstance(policy, Signed) and (refusal(run_dir, phase, policy) or wanted["digest"] != manifest["digest"]):
+        return kept
     unknown = [name for name in wanted["agents"] if name not in agents]
     if unknown:
         raise UsageError(f"{run_dir / phase / MARKER}: names unknown agent `{unknown[0]}`; known: {', '.join(agents)}")
@@ -159,9 +203,10 @@ def _reviewed(run_dir: Path, phase: str, merge: dict[str, Any]) -> dict[str, Any
         outcome = files.try_read_json(run_dir / phase / "agents" / row["agent"] / "outcome.json") or {}
         if outcome.get("result"):
             found[row["agent"]] = {"result": outcome["result"], "base": outcome["base"]}
-            for task in list(outcomes.with_tasks(run_dir, phase, row["agent"]))[1:]:
-                if task["result"]:
-                    found[task["agent"]] = {"result": task["result"], "base": task["base"]}
+            for name in (tasks.unit(row["agent"], item["id"]) for item in outcome.get("tasks") or ()):
+                done = files.try_read_object(run_dir / phase / "agents" / name / "outcome.json")
+                if done.get("result"):
+                    found[name] = {"result": done["result"], "base": done["base"]}
         elif row["commit"] not in (None, merge["base"]["commit"]):
             result, base = (trees.resolve(run_dir / "project.git", name) for name in (row["commit"], f"{row['commit']}^"))
             found[row["agent"]] = {"result": asdict(result), "base": asdict(base)}
@@ -176,8 +221,11 @@ def for_agent(settled: list[dict[str, Any]], agent: str) -> dict[str, Any] | Non
     return {"items": mine[-1]["items"], "round": mine[-1]["sha256"], "previous": mine[-1]["reviewed"]["agents"].get(agent)}
 
 
-def pending(run_dir: Path, phase: str, subject: Mapping[str, Any]) -> str:
-    """Why a CHANGES_REQUESTED keeps the gate closed: not answered yet, or answered without a change; empty where none does."""
+def pending(run_dir: Path, phase: str, subject: Mapping[str, Any], policy: Policy = DIGEST) -> str:
+    """Why a CHANGES_REQUESTED keeps the gate closed: not answered yet, or answered without a change; empty where none does.
+
+    One that nobody acts on, since its signature does not count, keeps it closed, too, and is named.
+    """
     try:
         found = read(run_dir / phase / MARKER)
     except UsageError as error:
@@ -186,7 +234,8 @@ def pending(run_dir: Path, phase: str, subject: Mapping[str, Any]) -> str:
         return ""
     answered = subject.get("feedback") or {}
     if answered.get("sha256") != found[0]:
-        return "changes were requested"
+        why = refusal(run_dir, phase, policy)
+        return f"{UNSIGNED}: {why}" if why else "changes were requested"
     return UNCHANGED if answered["unchanged"] else ""
 
 

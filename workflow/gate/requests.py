@@ -14,6 +14,7 @@ from workflow import files, markup
 from workflow.gate import costs, feedback, taskgraphs
 from workflow.gate.approvals import MARKER, blockers, how_to_waive
 from workflow.plan.commandline import Command
+from workflow.plan.policies import SIGNED
 from workflow.proof import validation as validations
 from workflow.proof.hygiene import record
 from workflow.proof.hygiene import summary as hygiene
@@ -24,6 +25,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
 FIRST_ARTIFACTS, FIRST_FOUND, FIRST_CHANGES, FIRST_UNTIDY = 5, 10, 50, 10
 LOG_END = 3000
+KEY = "key=~/.ssh/id_ed25519"  # what a suggested command says; a person who has another key changes it
 PATCH_LIMIT = 20_000
 CHECKLISTS = {
     "planning": [
@@ -84,7 +86,7 @@ def write_request(
         "cleanliness": _cleanliness(run_dir, phase, list(manifest["subject"]["upstream"])),
         "allowed": sum(row["allowed"] for row in validation["secrets"]),
         "first_found": validation["artifacts_found"][:FIRST_FOUND],
-        "stats": [_stat_row(row) for row in stats[:FIRST_CHANGES]],
+        "stats": [stat_row(row) for row in stats[:FIRST_CHANGES]],
         "stats_more": max(0, len(stats) - FIRST_CHANGES),
         "totals": {"files": len(stats), "added": sum(row[1] or 0 for row in stats), "deleted": sum(row[2] or 0 for row in stats)},
         "checklist": CHECKLISTS.get(phase, []) + GENERAL,
@@ -118,12 +120,14 @@ def untrusted(text: str) -> str:
 def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str, Any], command: Command, secret: Values) -> dict[str, Any]:
     """What the page says about decisions: the feedback that it answers, what was approved before, the commands."""
     answered = feedback.rounds(run_dir, phase)
-    wrong = blockers(manifest["subject"])
-    approve = (f"phase={phase}", *([f"waive={how_to_waive(item.id for item in wrong)}"] if wrong else []))
+    wrong, gate = blockers(manifest["subject"]), manifest["gate"]
+    key = [KEY] if gate["policy"] == SIGNED else []
+    approve = (f"phase={phase}", *([f"waive={how_to_waive(item.id for item in wrong)}"] if wrong else []), *key)
     values: dict[str, Any] = {
         "approvals": manifest["approvals"],
         "approve": command.line("approve", config=approve),
-        "ask": command.line("request_changes", config=(f"phase={phase}", "note=what should change")),
+        "ask": command.line("request_changes", config=(f"phase={phase}", "note=what should change", *key)),
+        "signatures": _signatures(gate),
         "adopt": command.line("adopt", config=(f"phase={phase}",)),
         "diff": command.line("diff", config=(f"phase={phase}",)),
         "round": None,
@@ -133,13 +137,21 @@ def _review(run_dir: Path, phase: str, manifest: dict[str, Any], merge: dict[str
         old, new, repo = last["reviewed"]["commit"], merge["commit"], run_dir / "project.git"
         values["round"] = last
         values["answers"] = [_answer(item, merge["agents"], last["agents"], run_dir / phase) for item in last["items"]]
-        values["since_review"] = [_stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
+        values["since_review"] = [stat_row(row) for row in trees.diffstat(repo, old, new)[:FIRST_CHANGES]]
         patch = trees.patch(repo, old, new)
         shown = leaks.redact_text(patch[: 2 * PATCH_LIMIT], secret)  # before it is cut: half a secret has no shape
         values["patch"], values["patch_cut"] = shown[:PATCH_LIMIT], len(patch) > PATCH_LIMIT
         values["since_more"] = max(0, len(trees.diffstat(repo, old, new)) - FIRST_CHANGES)
         values["diff_reviewed"] = command.line("diff", config=(f"phase={phase}", "against=reviewed"))
     return values
+
+
+def _signatures(gate: Mapping[str, Any]) -> str:
+    """How many signatures the gate wants, and whose, in words; empty where it wants none."""
+    if gate["policy"] != SIGNED:
+        return ""
+    count, names = gate["approvals"], gate["approvers"]
+    return f"{count} signature{'' if count == 1 else 's'}" + (f" of {', '.join(map(markup.plain, names))}" if names else "")
 
 
 def _answer(item: dict[str, str], rows: list[dict[str, Any]], asked: list[str], folder: Path) -> dict[str, Any]:
@@ -188,7 +200,8 @@ def _unusual(merge: Mapping[str, Any], found: list[dict[str, Any]]) -> list[dict
     return [row for _, row in sorted(rows.items())]
 
 
-def _stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:
+def stat_row(row: tuple[str, int | None, int | None]) -> dict[str, Any]:
+    """A file of a diffstat for a page, with a bar."""
     path, added, deleted = row
     if added is None or deleted is None:
         return {"path": path, "added": "binary", "deleted": "", "bar": ""}

@@ -8,6 +8,7 @@ from typing import Any
 from workflow import files
 from workflow.gate import feedback, history, requests, verdict
 from workflow.plan.commandline import Command
+from workflow.plan.policies import Signed, read, word
 from workflow.proof import bundles, manifest
 from workflow.work.redaction import Values, declared
 
@@ -16,16 +17,18 @@ def request_review(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     """Write the four files that a person decides on; returns the manifest. What is shown is what is bound.
 
     `options`: agents and after (names), gates (of all phases before), beside (gates of phases that this one does not
-    build on), gate (policy and kind), compression (0 to 9), command (how snakemake is started again, for the page),
+    build on), gate (policy and kind), own (policies of the other phases), compression (0 to 9),
+    command (how snakemake is started again, for the page),
     declared (names of variables that hold secrets), budgets (those that the phase's agents count against).
     """
-    answered, policy = feedback.rounds(run_dir, phase), options["gate"]["policy"]
+    answered, policy, own = feedback.rounds(run_dir, phase), read(options["gate"]["policy"]), options.get("own")
+    gate = {"kind": options["gate"]["kind"], "policy": word(policy)} | (policy.public if isinstance(policy, Signed) else {})
     decided = {
         "feedback": answered[-1] if answered else None,
-        "approvals": verdict.approvals_of(run_dir, options["gates"], policy),
-        "beside": verdict.approvals_of(run_dir, options["beside"], policy),
+        "approvals": verdict.approvals_of(run_dir, options["gates"], policy, own),
+        "beside": verdict.approvals_of(run_dir, options["beside"], policy, own),
     }
-    made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], options["gate"], decided)
+    made = manifest.make_manifest(run_dir, phase, options["agents"], options["after"], gate, decided)
     bundle = bundles.pack(run_dir, made, run_dir / "bundles" / f"{phase}.zip", options["compression"])
     files.write_json(run_dir / phase / "manifest.json", made)
     files.write_text(run_dir / phase / "digest", f"{made['digest']}\n")

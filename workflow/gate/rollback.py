@@ -49,12 +49,16 @@ def summary(run_dir: Path, phases: list[str]) -> list[tuple[str, str]]:
     return [
         ("phases", ", ".join(phases) or "none"),
         ("markers", ", ".join(markers) or "none"),
-        ("approvals", "; ".join(_approval(path) for path in found if path.name == approvals.MARKER) or "none"),
+        ("approvals", "; ".join(_approval(path) for path in found if _is_approval(path)) or "none"),
         ("bundles", ", ".join(name for name in names if name.startswith("bundles/")) or "none"),
         ("outcomes", f"{len(outcomes)} ({', '.join(path.parent.name for path in outcome_files) or 'none'})"),
         ("commits", f"{', '.join(commits) or 'none'} (they stay in project.git)"),
         ("spent", f"{spend} on what is put away (attempts stay, and are published again where nothing changed)"),
     ]
+
+
+def _is_approval(path: Path) -> bool:
+    return path.name == approvals.MARKER or (path.name.startswith(f"{approvals.MARKER}.") and path.suffix != ".sig")
 
 
 def _approval(marker: Path) -> str:

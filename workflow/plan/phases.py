@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from workflow.errors import ConfigError
-from workflow.plan import presets
+from workflow.plan import policies, presets
+from workflow.plan.policies import Policy, Signed
 from workflow.plan.settings import Settings
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -47,6 +49,8 @@ class Agent:
     for_each: str | None = None
     touches: str = "findings"
     task: str = ""  # the id of the task, where this is one of the jobs of an agent that fans out
+    protected: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
 
     @property
     def runners(self) -> tuple[str, ...]:
@@ -83,6 +87,8 @@ class Phase:
     checks: tuple[Check, ...]
     budget: Mapping[str, float] = field(default_factory=dict)
     hygiene: Mapping[str, int | None] = field(default_factory=lambda: dict(NO_LIMITS))
+    policy: Policy | None = None  # the general one
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,11 +141,42 @@ def make_plan(settings: Settings, intake: Mapping[str, Any], roles: Iterable[str
             optional=tuple(entry["artifacts"]["optional"]),
             checks=_checks(settings, name, entry, intake),
             budget=entry["budget"],
+            protected=tuple(entry["protected"]),
             hygiene=settings["hygiene"] | {key: value for key, value in entry["hygiene"].items() if value is not None},
+            policy=_policy(settings, name, entry, intake),
         )
     ordered = _in_order(settings, phases)
     _refuse_collisions(settings, ordered)
     return Plan(ordered)
+
+
+def _policy(settings: Settings, name: str, entry: Any, intake: Mapping[str, Any]) -> Policy:
+    """What opens the gate of a phase: its own keys, laid over the general ones. ConfigError for signers that cannot be trusted."""
+    gate = settings["gate"]
+    own = {key: entry[key] for key in ("policy", "approvals", "approvers", "expires_days") if entry[key] is not None}
+    chosen = gate | own
+    if chosen["policy"] != policies.SIGNED:
+        return str(chosen["policy"])
+    where = settings.where("phases", name, "policy") if entry["policy"] else settings.where("gate", "policy")
+    if gate["allowed_signers"] is None:
+        raise ConfigError(f"{where}: the policy `signed` needs `gate.allowed_signers`, a file that says whose keys count")
+    if chosen["approvers"] and len(chosen["approvers"]) < chosen["approvals"]:
+        raise ConfigError(
+            f"{where}: `{name}` wants {chosen['approvals']} approvals, and only {', '.join(chosen['approvers'])} may give them"
+        )
+    signers = _signers(settings, intake)
+    return Signed(signers, chosen["approvals"], tuple(chosen["approvers"]), chosen["expires_days"])
+
+
+def _signers(settings: Settings, intake: Mapping[str, Any]) -> str:
+    """The path of the allowed signers. ConfigError where it lies in a place that runs or agents change."""
+    path = Path(settings["gate"]["allowed_signers"]).expanduser()
+    source = intake["project"].get("source")
+    for place, what in ((Path("runs"), "runs/, where agents work"), (Path(source or "/dev/null").expanduser(), "the project's source")):
+        if path.resolve().is_relative_to(place.resolve()):
+            where = settings.where("gate", "allowed_signers")
+            raise ConfigError(f"{where}: allowed_signers {path} lies inside {what}; keep it where no agent can write")
+    return str(path)
 
 
 def _refuse_name(settings: Settings, name: str, key: tuple[str, ...]) -> None:
@@ -217,6 +254,8 @@ def _agents(settings: Settings, phase: str, entry: Any, roles: set[str]) -> tupl
                 produces=tuple(agent["produces"]),
                 for_each=_for_each(settings, key, agent["for_each"]),
                 touches=agent["touches"],
+                protected=tuple(agent["protected"]),
+                owns=tuple(agent["owns"]),
             )
         )
     cycle = _cycle({agent.name: agent.needs for agent in found})

@@ -23,8 +23,8 @@ from workflow.plan.settings import Settings
 PROMPTS = Path(__file__).resolve().parents[1] / "prompts"
 SUFFIX = ".md.j2"
 VARIABLES = (
-    "agent", "artifacts", "attachments", "checks", "conflict", "feedback", "files", "instructions", "intake", "package", "parents",
-    "peers", "phase", "project", "role", "run", "strict", "task", "title", "upstream_checks", "upstream_files",
+    "agent", "artifacts", "attachments", "checks", "conflict", "feedback", "files", "instructions", "intake", "owns", "package",
+    "parents", "peers", "phase", "project", "protected", "role", "run", "strict", "task", "title", "upstream_checks", "upstream_files",
 )  # fmt: skip
 NAMING = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(?:include|extends|import|from)\b.*?%\}", re.DOTALL)  # comments are passed over
 OF_JINJA = {"loop", "self", "super", "caller", "varargs", "kwargs"}

@@ -7,46 +7,46 @@ rest each time, until the step is found from which on it fails. That is a statem
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow.proof import checks
-from workflow.work import saying, trees
+from workflow.work import graders, saying, trees
 
 UNKNOWN = "unknown"
 
 
 def name_culprits(
-    run_dir: Path,
-    phase: str,
-    merge: Mapping[str, Any],
-    wanted: Sequence[Mapping[str, Any]],
-    rows: list[dict[str, Any]],
-    options: dict[str, Any],
+    run_dir: Path, phase: str, merge: Mapping[str, Any], criteria: Mapping[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]
 ) -> None:
     """Add `culprit` to each row of a check that failed: {agent, passes_before, runs}, or {agent: None, reason} where none can be named."""
     steps = merge.get("steps", [])
-    for check, row in zip(wanted, rows, strict=True):
+    for check, row in zip(criteria["checks"], rows, strict=True):
         if row["status"] != "fail" or len(steps) < 2:
             continue
-        bench = Bench(run_dir, phase, merge, dict(check), options)
-        row["culprit"] = bench.culprit(steps)
-        found = row["culprit"]
+        found = Bench(run_dir, phase, merge["base"]["commit"], dict(check), criteria.get("protected", []), options).culprit(steps)
+        row["culprit"] = found
         saying.say(
             f"{phase} check {check['name']}: {'fails since ' + found['agent'] + ' was merged' if found['agent'] else found['reason']}"
         )
 
 
+@dataclass
 class Bench:
-    """One check, and the commits that it is run on."""
+    """One check, and the commits of a merge that began at `base`; it runs with the approved copy of what is `protected`."""
 
-    def __init__(self, run_dir: Path, phase: str, merge: Mapping[str, Any], check: dict[str, Any], options: dict[str, Any]) -> None:
-        """`options` as for `checks.run_all`."""
-        self.run_dir, self.phase, self.merge, self.check, self.options, self.runs = run_dir, phase, merge, check, options, 0
+    run_dir: Path
+    phase: str
+    base: str
+    check: dict[str, Any]
+    protected: Sequence[str]
+    options: dict[str, Any]
+    runs: int = 0
 
     def culprit(self, steps: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         """The step since which the check fails."""
-        before = self._status(self.merge["base"]["commit"])
+        before = self._status(self.base)
         if before != "pass":
             words = "fails on what the phase began with, too" if before == "fail" else "could not run on what the phase began with"
             return {"agent": None, "reason": f"{words}, so no single step can be named", "runs": self.runs}
@@ -72,7 +72,8 @@ class Bench:
         self.runs += 1
         logs = self.run_dir / self.phase / "bisection" / self.check["name"]
         what = f"{self.phase} bisection {self.runs}, check"
-        return str(checks.run_all(self.run_dir, what, logs, commit, [self.check], self.options)["checks"][0]["status"])
+        tree, _ = graders.approved(self.run_dir / "project.git", self.base, commit, self.protected)
+        return str(checks.run_all(self.run_dir, what, logs, tree, [self.check], self.options)["checks"][0]["status"])
 
 
 def first_bad(count: int, status: Callable[[int], str]) -> int | None:

@@ -2,6 +2,7 @@
 
     MANIFEST.json            the manifest (its `digest` binds every file by path, sha256, size and mode)
     artifacts/<path>         each file that the phase created or changed
+    PROVENANCE.json          how they were made (attestation.py), with bills of materials in SBOM.*.cdx.json
 
 Entries are sorted and carry the time 1980-01-01 12:01:00 and fixed modes, so that the same outcomes give the same
 bytes. A bundle is read as something that a stranger sent: entries are matched against the manifest, never extracted
@@ -18,26 +19,40 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import deflate
+
 from workflow import files
 from workflow.errors import RunError
-from workflow.proof.verification import EPOCH, MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
+from workflow.proof import provenance
+from workflow.proof.archives import EPOCH, UNPACKED_LIMIT
+from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, entry_mode, entry_name
 from workflow.work import trees
 
+LARGE = 1 << 31  # a larger file is stored as it is
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int) -> Path:
-    """Write the bundle of a manifest atomically. `compression` is the deflate level, 0 means stored."""
-    repo, tree = run_dir / "project.git", manifest["subject"]["tree"]
+    """Write the bundle of a manifest atomically. `compression` is the deflate level, 0 means stored.
+
+    RunError where the files are more than anybody would unpack to verify them.
+    """
+    if sum(item["size"] for item in manifest["artifacts"]) > UNPACKED_LIMIT - MANIFEST_LIMIT:
+        raise RunError(f"{target}: what {manifest['phase']} changed is larger than a bundle may be (4 GiB); lower tree.max_total_bytes")
+    repo, tree, listed = run_dir / "project.git", manifest["subject"]["tree"], manifest["artifacts"]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".tmp-{target.name}")
-    method = zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED
     try:
-        with zipfile.ZipFile(partial, "w", method, compresslevel=compression or None) as archive:
-            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), method)
-            names = [f"{tree}:{item['path']}" for item in manifest["artifacts"]]
-            for item, content in zip(manifest["artifacts"], trees.read_objects(repo, names), strict=True):
-                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), method)
+        ids = trees.blobs(repo, tree) if listed else {}
+        with zipfile.ZipFile(partial, "w") as archive:
+            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), compression)
+            contents = trees.read_objects(repo, [ids.get(item["path"], f"{tree}:{item['path']}") for item in listed])
+            for item, content in zip(listed, contents, strict=True):
+                if files.sha256_bytes(content) != item["sha256"]:
+                    raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
+                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), compression)
+            for name, content in provenance.extras(run_dir, manifest).items():
+                _add(archive, name, content, entry_mode("100644"), compression)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -46,12 +61,25 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     return target
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, method: int) -> None:
+def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, compression: int) -> None:
+    """Add an entry, whose bytes libdeflate makes: `zipfile` would ask zlib, which is not the same one in each Python."""
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = mode << 16
-    info.compress_type = method
-    archive.writestr(info, content)
+    if not compression or not content or len(content) > LARGE:  # deflate would make two bytes of none
+        archive.writestr(info, content)
+        return
+    packed = deflate.deflate_compress(content, compression)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.CRC, info.file_size, info.compress_size = deflate.crc32(content), len(content), len(packed)
+    out = archive.fp
+    assert out is not None
+    info.header_offset = out.tell()
+    out.write(info.FileHeader())
+    out.write(packed)
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info
+    archive.start_dir = out.tell()
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:
@@ -101,7 +129,10 @@ def extract_file(bundle: Path, path: str, target: Path) -> None:
         raise RunError(f"{bundle}: holds no file {path!r}; it holds {len(listed)}: {near}{' ...' if len(listed) > 10 else ''}")
     try:
         with zipfile.ZipFile(bundle) as archive:
-            content = archive.read(entry_name(path))
+            info = archive.getinfo(entry_name(path))
+            if info.file_size != listed[path]["size"]:
+                raise ValueError(f"it claims {info.file_size} bytes, the manifest {listed[path]['size']}")
+            content = archive.read(info)
     except (KeyError, *UNREADABLE) as error:
         raise RunError(f"{bundle}: {path!r} cannot be read from it ({error}); run snakemake again to make the bundle anew") from error
     if files.sha256_bytes(content) != listed[path]["sha256"]:

@@ -31,8 +31,8 @@ class Bench:
     refused: str
 
 
-def run_all(run_dir: Path, what: str, logs: Path, commit: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
-    """Run checks on a commit, one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
+def run_all(run_dir: Path, what: str, logs: Path, tree: str, wanted: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
+    """Run checks on a tree of the repository, one after the other; `{checks: [...], environment: ..., sandbox: ...}`.
 
     `what` they are, for the lines of progress; `logs` is a folder for their logs.
 
@@ -46,7 +46,7 @@ def run_all(run_dir: Path, what: str, logs: Path, commit: str, wanted: list[dict
     logs.mkdir(parents=True)
     with scratch.folder("checks") as place:
         room = sandbox.Room.inside(place)
-        trees.export(run_dir / "project.git", commit, room.tree)
+        trees.export(run_dir / "project.git", tree, room.tree)
         made = None
         if any(check["environment"] == "python" for check in wanted):
             made = environments.prepare(room.tree, options["environments"], logs / "environment.log")

@@ -85,6 +85,7 @@ def _subject(run_dir: Path, phase: str, after: list[str], merge: Any, validation
                 if validation["plans"]
                 else {}
             ),
+            "restored": validation.get("restored", []),
             "scan": validation["scan"]["status"],
             "secrets": [{key: row[key] for key in located} for row in validation["secrets"] if not row["allowed"]],
         },

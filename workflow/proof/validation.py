@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files, globs
-from workflow.proof import bisection, checks, exposure, planning
+from workflow.proof import bisection, checks, exposure, materials, planning
+from workflow.work import graders
 
 
 def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -25,9 +26,10 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
     patterns = [_matched(pattern, True, produced) for pattern in criteria["required"]]
     patterns += [_matched(pattern, False, produced) for pattern in criteria["optional"]]
     plans = planning.read_all(run_dir, merge, criteria.get("plans", []))
+    tree, restored = graders.approved(run_dir / "project.git", merge["base"]["commit"], merge["commit"], criteria.get("protected", []))
     logs = run_dir / phase / "checks"
-    results = checks.run_all(run_dir, f"{phase} check", logs, merge["commit"], criteria["checks"], options)
-    bisection.name_culprits(run_dir, phase, merge, criteria["checks"], results["checks"], options)
+    results = checks.run_all(run_dir, f"{phase} check", logs, tree, criteria["checks"], options) | {"restored": restored}
+    bisection.name_culprits(run_dir, phase, merge, criteria, results["checks"], options)
     scanned = exposure.scan_phase(run_dir, merge, options["declared"], criteria["allow"], results["checks"])
     exposure.clean_checks(run_dir, results, options["declared"])
     record = {
@@ -41,6 +43,7 @@ def validate_phase(run_dir: Path, phase: str, options: dict[str, Any]) -> dict[s
         **results,
         **scanned,
     }
+    materials.record(run_dir, phase, record, options["environments"])
     files.write_json(run_dir / phase / "validation.json", record)
     return record
 

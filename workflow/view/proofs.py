@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.errors import PhasegateError
 from workflow.gate import approvals
-from workflow.gate.approvals import MARKER
-from workflow.gate.verdict import Verdict, read_marker
+from workflow.gate.approvals import MARKER, read_marker
+from workflow.gate.verdict import Verdict
 from workflow.markup import plain
-from workflow.proof import verification
+from workflow.proof import provenance, verification
 from workflow.work import trees
 
 
@@ -28,6 +29,7 @@ def verify_run(run_dir: Path, after: Mapping[str, list[str]], verdicts: Mapping[
             continue
         digest, problems = verification.verify_phase(run_dir, phase, names)
         problems += _tree_problems(run_dir, phase)
+        problems += _record_problems(run_dir, phase)
         found = verdicts[phase]
         problems += _approval_problems(run_dir, phase, digest)
         rows.append(
@@ -62,6 +64,18 @@ def _approval_problems(run_dir: Path, phase: str, digest: str | None) -> list[st
     if approval.place not in ("", f"{run_dir.name}/{phase}"):
         return [f"{phase}/{MARKER}: was given for {approval.place}"]
     return [] if approval.digest == digest else [f"{phase}/{MARKER}: names {approval.digest[:12]}, not {(digest or 'unknown')[:12]}"]
+
+
+def _record_problems(run_dir: Path, phase: str) -> list[str]:
+    """Whether the provenance in the bundle says of the agents what the records of the run say."""
+    manifest = files.try_read_object(run_dir / phase / "manifest.json")
+    found = verification.read_provenance(run_dir / "bundles" / f"{phase}.zip")
+    if found is None or not manifest:
+        return []  # said already
+    try:
+        return [f"bundles/{phase}.zip: {text}" for text in provenance.differences(run_dir, manifest, found)]
+    except (PhasegateError, KeyError, TypeError, AttributeError) as error:
+        return [f"bundles/{phase}.zip: its provenance cannot be held against the run: {type(error).__name__}: {error}"]
 
 
 def _tree_problems(run_dir: Path, phase: str) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import history, verdict
+from workflow.plan import policies
+from workflow.plan.policies import Policy
 from workflow.view import tables
 from workflow.work import spending
 
@@ -19,16 +21,19 @@ COLUMNS = ("run", "type", "state", "open", "held_by", "agents", "agent_time", "c
 SPARE = ("started_at", "type", "last_event", "agent_time", "cost")
 
 
-def listing(folder: Path, current: str) -> list[dict[str, Any]]:
-    """A row for each run below `folder`, the newest first; `current` is the one that commands are about."""
-    found = [_row_or_unknown(path.parent, current) for path in folder.glob("*/run.json")]
+def listing(folder: Path, current: str, signers: str | None = None) -> list[dict[str, Any]]:
+    """A row for each run below `folder`, the newest first; `current` is the one that commands are about.
+
+    `signers` is the file of the allowed signers, for gates that want signatures.
+    """
+    found = [_row_or_unknown(path.parent, current, signers) for path in folder.glob("*/run.json")]
     return sorted(found, key=lambda row: str(row["started_at"]), reverse=True)
 
 
-def _row_or_unknown(run_dir: Path, current: str) -> dict[str, Any]:
+def _row_or_unknown(run_dir: Path, current: str, signers: str | None) -> dict[str, Any]:
     """The row of a run; one in which nothing is known where its files are damaged, since the others are to be seen."""
     try:
-        return _row(run_dir, current)
+        return _row(run_dir, current, signers)
     except Exception as error:  # noqa: BLE001 - whatever stands in the files
         damaged = f"cannot be read: {type(error).__name__}: {error}"
         row = dict.fromkeys(("type", "open", "agents", "started_at", "last_event", "agent_s", "agent_s_known"))
@@ -36,11 +41,11 @@ def _row_or_unknown(run_dir: Path, current: str) -> dict[str, Any]:
         return row | costs | {"run": run_dir.name, "current": run_dir.name == current, "state": "unknown", "held_by": damaged}
 
 
-def _row(run_dir: Path, current: str) -> dict[str, Any]:
+def _row(run_dir: Path, current: str, signers: str | None) -> dict[str, Any]:
     begun = files.try_read_object(run_dir / "run.json")
     status = files.try_read_object(run_dir / "status.json")
     phases = status.get("phases", {})
-    states = {name: _state(run_dir, name, known) for name, known in phases.items()}
+    states = {name: _state(run_dir, name, known, signers) for name, known in phases.items()}
     held = [f"{name} ({state})" for name, state in states.items() if state in verdict.HOLDING]
     spent = spending.all_of(run_dir)
     known, unknown = spending.total(spent, "usd")
@@ -64,13 +69,26 @@ def _row(run_dir: Path, current: str) -> dict[str, Any]:
     }
 
 
-def _state(run_dir: Path, phase: str, known: Mapping[str, Any]) -> str:
+def _state(run_dir: Path, phase: str, known: Mapping[str, Any], signers: str | None) -> str:
     """Where a phase stands now; as status.json has it where it has shown nothing yet."""
     manifest = files.try_read_json(run_dir / phase / "manifest.json")
     if known.get("state") == "pending" or not isinstance(manifest, dict):
         return str(known.get("state", "unknown"))
     gate = manifest.get("gate", {})
-    return verdict.judge(run_dir, phase, gate.get("kind", "required"), gate.get("policy", "digest")).state
+    return verdict.judge(run_dir, phase, gate.get("kind", "required"), _policy(gate, signers)).state
+
+
+def _policy(gate: Mapping[str, Any], signers: str | None) -> Policy:
+    """What opened or opens a gate, as its manifest says; whose keys count stands in the configuration alone."""
+    if gate.get("policy") != policies.SIGNED:
+        return str(gate.get("policy", policies.DIGEST))
+    days = gate.get("expires_days")
+    return policies.Signed(
+        str(Path(signers or "nowhere").expanduser()),
+        int(gate["approvals"]),
+        tuple(gate["approvers"]),
+        None if days is None else float(days),
+    )
 
 
 def _last_event(run_dir: Path, begun: Mapping[str, Any]) -> str | None:
@@ -80,9 +98,9 @@ def _last_event(run_dir: Path, begun: Mapping[str, Any]) -> str | None:
     return max((time for time in (begun.get("started_at"), *ends, *shown) if time), default=None)
 
 
-def show(folder: Path, current: str, form: str = "table") -> None:
+def show(folder: Path, current: str, form: str = "table", signers: str | None = None) -> None:
     """Print the listing as a table or as JSON."""
-    rows = listing(folder, current)
+    rows = listing(folder, current, signers)
     if form == "table":
         rows = [row | _shown(row) for row in rows]
     tables.print_rows(rows, COLUMNS, form, SPARE)

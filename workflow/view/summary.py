@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow import files
-from workflow.gate import verdict
+from workflow.gate import taskgates, verdict
 from workflow.markup import plain
 from workflow.plan.commandline import Command
 from workflow.view.state import WORKING, PhaseState, RunState, next_command
@@ -35,6 +35,8 @@ def stopped(state: RunState, command: Command) -> list[str]:
 
 def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
     manifest = phase.manifest or {}
+    if not manifest and phase.held_tasks:
+        return _held_tasks(state, phase, command)
     words = {
         verdict.WAITING: f"{phase.name} waits for your review ({phase.ribbon})",
         verdict.STALE: f"{phase.name} waits for your review again ({phase.ribbon}): {'; '.join(phase.reasons)}",
@@ -48,6 +50,21 @@ def _held(state: RunState, phase: PhaseState, command: Command) -> list[str]:
         _line("checked", checked(manifest)),
         _line("read", command.path(state.run_dir / phase.name / "REQUEST.md")),
         _line(last, next_command(phase, state.run_dir, command)),
+    ]
+
+
+def _held_tasks(state: RunState, phase: PhaseState, command: Command) -> list[str]:
+    """Tasks that wait at gates of their own: which, where each is shown, and what to type."""
+    names = [plain(name.split("/")[-1]) for name in phase.held_tasks]
+    blocked = [name for name in phase.held_tasks if phase.tasks[name].state == verdict.BLOCKED]
+    first = taskgates.place(phase.name, (blocked or phase.held_tasks)[0])
+    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    words = f"{len(names)} tasks wait" if len(names) > 1 else "1 task waits"
+    return [
+        _headline(state, f"{phase.name}: {words} for your review ({listed})"),
+        _line("done", f"{len(phase.tasks) - len(names)} tasks are approved" + (f"; {len(blocked)} are blocked" if blocked else "")),
+        _line("read", command.path(state.run_dir / first / "REQUEST.md") + (", and so on" if len(names) > 1 else "")),
+        _line("mend" if len(blocked) == len(names) else "approve", next_command(phase, state.run_dir, command)),
     ]
 
 

@@ -220,15 +220,26 @@ def end_tree(grace_s: float, control: int | None = None) -> list[str]:
 
 def _living() -> list[Any]:
     """The descendants that have not ended; zombies among the own children are reaped."""
+    reap(0)
+    if not _has_children():
+        return []  # as a rule; psutil takes longer to import than most programs leave anything behind
     import psutil  # comes with Snakemake; it walks /proc so that we need not
 
-    reap(0)
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _has_children() -> bool:
+    """Whether there is a child, and so possibly a descendant: orphans become children of their reaper."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _name(process: Any) -> str:

@@ -32,24 +32,27 @@ def render(
     """
     if brief.get("prompt_template_sha256") not in (None, roles.prompt_sha256(brief["role"], mine)):
         raise RunError(f"the prompt templates of {brief['role']} were changed after this call began; run snakemake again")
+    listed = trees.files(repo, base)
     values = templates.context(brief["intake"]) | {
         "run": brief["run"],
         "phase": brief["phase"],
         "agent": brief["agent"],
         "role": brief["role"],
         "instructions": brief["instructions"],
-        "upstream_files": _documents(repo, base),
+        "upstream_files": _documents(repo, base, listed),
         "upstream_checks": [{"phase": found["phase"], **check} for found in brief["upstream"] for check in found["checks"]],
         "parents": parents,
         "peers": brief["peers"],
         "artifacts": brief["artifacts"],
+        "protected": brief.get("protected", []),
+        "owns": brief.get("owns", []),
         "checks": brief["checks"],
         "attachments": [_attachment(run_dir / "attachments", item["path"]) for item in brief["attachments"]],
         "feedback": brief["feedback"],
         "task": brief.get("task"),
         "strict": brief.get("touches") == "strict",
         "conflict": brief.get("conflict"),
-        "files": trees.files(repo, base)[:LISTED],
+        "files": listed[:LISTED],
     }
     name = f"{brief['role']}{roles.SUFFIX}"
     try:
@@ -72,14 +75,14 @@ def _place(error: jinja2.TemplateError) -> str:
     return found
 
 
-def _documents(repo: Path, base: str) -> list[dict[str, Any]]:
-    """The documents in the base tree with their contents, those nearest the top first."""
-    paths = [path for path in trees.files(repo, base) if PurePosixPath(path).suffix.lower() in TEXT_SUFFIXES]
+def _documents(repo: Path, base: str, listed: list[str]) -> list[dict[str, Any]]:
+    """The documents among the files of the base tree with their contents, those nearest the top first."""
+    paths = [path for path in listed if PurePosixPath(path).suffix.lower() in TEXT_SUFFIXES]
+    paths.sort(key=lambda name: (name.count("/") > 1, name))
     found, total = [], 0
-    for path in sorted(paths, key=lambda name: (name.count("/") > 1, name)):
+    for path, content in zip(paths, trees.read_objects(repo, [f"{base}:{path}" for path in paths]), strict=False):
         if total >= TOTAL_LIMIT:
             break
-        content = trees.read_file(repo, base, path)
         limit = min(FILE_LIMIT, TOTAL_LIMIT - total)
         total += len(content[:limit])
         found.append({"path": path, "content": _beginning(content, limit, "replace"), "truncated": len(content) > limit})

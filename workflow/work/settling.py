@@ -13,7 +13,7 @@ from typing import Any
 from workflow import files, globs
 from workflow.errors import GitError
 from workflow.markup import plain
-from workflow.work import inspection, journal, keeper, leaks, listening, naming, outcomes, replies, retries, trees
+from workflow.work import graders, inspection, journal, keeper, leaks, listening, naming, outcomes, replies, retries, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
 from workflow.work.runners import from_brief
@@ -71,6 +71,9 @@ def _read_tree(job: Job, attempt: Attempt, base: trees.Commit, tree: Path, said:
     own = _without_setup(job, attempt, base, taken.tree)
     if status == outcomes.SUCCEEDED and own == base.tree and not job.brief["allow_no_changes"]:
         return answers | {"status": "no_changes", "errors": ["the program exited 0 but changed no file"]}
+    forbidden = graders.violations(job.brief, (change.path for change in trees.changes(job.repo, base.commit, own)))
+    if forbidden:
+        status, errors = "failed", [*errors, *forbidden]
     missing = _not_produced(job, base, own) if status == outcomes.SUCCEEDED else []
     if missing:
         status, errors = "failed", [f"the program exited 0 but made nothing that matches {', '.join(missing)}"]

@@ -11,6 +11,7 @@ import filecmp
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow.errors import GitError, StorageError
+from workflow.work import loose
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
 NO_BLOB = "0" * 40
@@ -26,6 +28,7 @@ QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "c
          "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
 OLDEST = (2, 38)
 SUBMODULE = "160000"
+PIPE_BYTES = 1 << 20  # so that git reads ahead
 READING_S = 600.0  # for git to read an agent's tree, whose patterns and contents are the agent's
 
 
@@ -180,10 +183,16 @@ def check_out(repo: Path, commit: str, target: Path) -> None:
     """Make `target` a clone of its own with this commit checked out; whatever was there before is removed."""
     remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    git("clone", "--quiet", "--shared", "--no-checkout", "--", repo.absolute(), target)
+    git("init", "--quiet", "--", target)
     own = target / ".git"
+    (own / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.absolute() / "objects") + b"\n")
     git("--work-tree", target, "checkout", "--quiet", "--detach", commit, repo=own)
-    git("remote", "remove", "origin", repo=own)
+    shutil.copy2(own / "index", _kept_index(target, commit))
+
+
+def _kept_index(tree: Path, commit: str) -> Path:
+    """A copy of the index of a clone of this commit, beside the clone, where the agent cannot write."""
+    return tree.with_name(f"{tree.name}.{commit}.index")
 
 
 def export(repo: Path, commit: str, target: Path) -> None:
@@ -199,11 +208,16 @@ def snapshot(repo: Path, base: str, folder: Path) -> str:
     """The tree id of the files in `folder` (what its `.gitignore` names is left out).
 
     Read with our git folder and an index of our own: nothing in the folder's `.git` is used. A file that is as a checkout
-    of `base` makes it stays what it is in `base`, also where git would store it in another form now.
+    of `base` makes it stays what it is in `base`, also where git would store it in another form now. Where `check_out` kept
+    its index, git reads only files whose status (inode, size, times; the kernel alone sets ctime) is not what it was then.
     """
     with tempfile.TemporaryDirectory() as own:
-        env = {"GIT_INDEX_FILE": str(Path(own, "index"))}
-        git("read-tree", base, repo=repo, env=env)
+        index = Path(own, "index")
+        env = {"GIT_INDEX_FILE": str(index)}
+        try:
+            shutil.copy2(_kept_index(folder, base), index)  # with its time: git reads what is not older
+        except FileNotFoundError:
+            git("read-tree", base, repo=repo, env=env)
         words = ("-c", "core.bare=false", "--work-tree", folder, "add", "--all", "--", ".")
         git(*words, repo=repo, env=env | {"PWD": str(folder)}, timeout_s=READING_S)
         tree = git("write-tree", repo=repo, env=env).strip()
@@ -258,11 +272,13 @@ def changes(repo: Path, old: str, new: str) -> list[Change]:
 
 
 def _sizes(repo: Path, blobs: list[str]) -> dict[str, int]:
-    if not blobs:
-        return {}
-    data = "".join(f"{blob}\n" for blob in blobs).encode()
+    found = {blob: loose.size(repo, blob) for blob in blobs if loose.has(repo, blob)}
+    rest = [blob for blob in blobs if blob not in found]
+    if not rest:
+        return found
+    data = "".join(f"{blob}\n" for blob in rest).encode()
     lines = git("cat-file", "--batch-check=%(objectname) %(objectsize)", repo=repo, data=data).splitlines()
-    return {name: int(size) for name, size in (line.split(" ") for line in lines)}
+    return found | {name: int(size) for name, size in (line.split(" ") for line in lines)}
 
 
 def sha256_of(repo: Path, blobs: list[str]) -> dict[str, str]:
@@ -272,14 +288,21 @@ def sha256_of(repo: Path, blobs: list[str]) -> dict[str, str]:
 
 
 def read_objects(repo: Path, names: list[str]) -> Iterator[bytes]:
-    """The bytes of objects (`<blob>` or `<tree>:<path>`) in the given order, from one git process. GitError for a gap."""
+    """The bytes of objects (`<blob>` or `<tree>:<path>`) in the given order, from at most one git process. GitError for a gap."""
+    near = {name for name in names if loose.has(repo, name)}
+    rest = _read_by_git(repo, [name for name in names if name not in near])
+    for name in names:
+        yield loose.content(repo, name) if name in near else next(rest)
+
+
+def _read_by_git(repo: Path, names: list[str]) -> Iterator[bytes]:
     if not names:
         return
-    command = ["git", *QUIET, "--git-dir", str(repo), "cat-file", "--batch", "-z"]
+    command = ["git", *QUIET, "--git-dir", str(repo), "cat-file", "--batch", "--buffer", "-z"]
     with tempfile.TemporaryFile() as asked:
         asked.write(b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in names))
         asked.seek(0)
-        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, env=environment()) as process:
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, pipesize=PIPE_BYTES, env=environment()) as process:
             assert process.stdout is not None
             for name in names:
                 head = process.stdout.readline().split()
@@ -292,6 +315,12 @@ def read_objects(repo: Path, names: list[str]) -> Iterator[bytes]:
 def files(repo: Path, commit: str) -> list[str]:
     """The paths of all files in a commit, sorted."""
     return [path for path in git("ls-tree", "-r", "-z", "--name-only", commit, repo=repo).split("\0") if path]
+
+
+def blobs(repo: Path, tree: str) -> dict[str, str]:
+    """The ids of all files in a tree, by path."""
+    listed = git("ls-tree", "-r", "-z", "--full-tree", tree, repo=repo).split("\0")
+    return {path: head.split(" ")[2] for head, _, path in (line.partition("\t") for line in listed if line)}
 
 
 def entries(repo: Path, commit: str) -> list[tuple[str, str]]:

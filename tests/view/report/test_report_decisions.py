@@ -9,7 +9,7 @@ from pages import plan_of, subject_of
 from runs import check
 
 from workflow import files
-from workflow.gate import approvals
+from workflow.gate.decisions import approve
 from workflow.view.report import decisions
 
 PLAN = plan_of({"plan": {"writer": ()}})
@@ -34,7 +34,7 @@ def test_a_touched_marker_and_a_recorded_approval_differ_in_trust(run: Any) -> N
     run.marker().touch()
     row = row_of(run)
     assert (row["trust"], row["by"]) == ("unsigned", "")
-    approvals.approve(run.folder, "plan", [], "Ada", "well done", "")
+    approve(run.folder, "plan", [], "Ada", "well done", "")
     row = row_of(run)
     assert (row["trust"], row["by"], row["note"]) == ("recorded", "Ada", "well done")
     assert row["trust_words"] == decisions.TRUST["recorded"]
@@ -46,7 +46,7 @@ def test_waivers_are_told(run: Any) -> None:
     run.merge("writer")
     run.validate(checks=(check("tests", "false"),))
     run.show("writer")
-    approvals.approve(run.folder, "plan", [], "Ada", "", "check:tests=ticket 12")
+    approve(run.folder, "plan", [], "Ada", "", "check:tests=ticket 12")
     row = row_of(run)
     assert row["state"] == "open"
     assert row["waived"] == (("check:tests", "ticket 12"),)
@@ -55,7 +55,7 @@ def test_waivers_are_told(run: Any) -> None:
 @pytest.mark.parametrize("name", ["plan/manifest.json", "plan/REQUEST.md", "bundles/plan.zip"])
 def test_what_was_changed_afterwards_does_not_verify(run: Any, name: str) -> None:
     run.shown()
-    approvals.approve(run.folder, "plan", [], "Ada", "", "")
+    approve(run.folder, "plan", [], "Ada", "", "")
     if name.endswith("manifest.json"):
         run.rewrite(name, lambda manifest: manifest["subject"].update(tree="0" * 40))
     else:
@@ -67,7 +67,7 @@ def test_what_was_changed_afterwards_does_not_verify(run: Any, name: str) -> Non
 
 def test_a_note_for_other_content_is_not_shown(run: Any) -> None:
     run.shown("one")
-    approvals.approve(run.folder, "plan", [], "Ada", "well done", "")
+    approve(run.folder, "plan", [], "Ada", "well done", "")
     run.shown("two")
     row = row_of(run)
     assert row["state"] == "stale"

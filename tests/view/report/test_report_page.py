@@ -20,7 +20,7 @@ from pages import ATTACK, Figures, plan_of, report_of, subject_of
 from planted import TOKENS
 from runs import Run
 
-from workflow.gate import approvals, rollback
+from workflow.gate import decisions, rollback
 from workflow.plan.commandline import Command
 from workflow.view import figures as measured
 from workflow.view.report import page, room
@@ -177,7 +177,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = Run()
         run.start()
         run.shown()
-        approvals.approve(run.folder, "plan", [], "somebody", "", "")
+        decisions.approve(run.folder, "plan", [], "somebody", "", "")
         run.phase("build", ("plan",))
         run.agent("maker", "echo x > x.py", "build")
         run.agent("tester", "echo y > y.py", "build")

@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow import files
 from workflow.gate import approvals
-from workflow.gate.verdict import read_marker
+from workflow.gate.approvals import read_marker
 from workflow.view.records import RunRecord
 
 TRUST = {

@@ -12,6 +12,7 @@ from typing import Any
 
 from workflow.gate import feedback, verdict
 from workflow.gate.approvals import blockers, how_to_waive
+from workflow.gate.requests import KEY
 from workflow.plan.commandline import Command
 from workflow.view.records import PhaseRecord
 from workflow.view.report import badges, differences, numbers
@@ -142,19 +143,23 @@ def orders(phase: PhaseRecord, run_dir: Path, command: Command) -> list[Order]:
         return [Order("make the request anew", next_command(state, run_dir, command))]
     wrong = blockers(state.manifest["subject"])
     failed = [agent for agent in state.manifest["subject"]["agents"] if agent["status"] not in ("succeeded", "skipped")]
-    made = []
+    made, key = [], (KEY,) if state.to_sign else ()
     if state.state in (verdict.WAITING, verdict.STALE):
         made.append(Order("approve what is shown here, and go on", next_command(state, run_dir, command)))
-        made.append(Order("approve with your name (trust: recorded)", f"{command.line('approve', config=(this,))} && {command.go_on()}"))
+        if not state.to_sign:
+            named = f"{command.line('approve', config=(this,))} && {command.go_on()}"
+            made.append(Order("approve with your name (trust: recorded)", named))
     elif state.state == verdict.CHANGES:
         made.append(Order("go on", next_command(state, run_dir, command)))
     if failed:
         made.append(Order("run what failed again", command.line("retry", config=(this,))))
-    made.append(Order("ask for changes", command.line("request_changes", config=(this, "note=what should change"))))
+    made.append(Order("ask for changes", command.line("request_changes", config=(this, "note=what should change", *key))))
     if state.state == verdict.BLOCKED and 0 < len(wrong) <= MOST_BLOCKERS:
         waive = how_to_waive(item.id for item in wrong)
         made.append(
-            Order("approve in spite of what is wrong, with a reason for each", command.line("approve", config=(this, f"waive={waive}")))
+            Order(
+                "approve in spite of what is wrong, with a reason for each", command.line("approve", config=(this, f"waive={waive}", *key))
+            )
         )
     made.append(Order("see the whole change", command.line("diff", config=(this,))))
     if phase.rounds:
