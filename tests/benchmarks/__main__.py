@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import makespans, packing, phases, repetition, starts, supervision, table, views  # noqa: E402
+from benchmarks import fanned, makespans, merges, packing, phases, repetition, starts, supervision, table, views  # noqa: E402
 from benchmarks.timing import Effort  # noqa: E402
 
 BENCHMARKS = {
@@ -22,7 +22,8 @@ BENCHMARKS = {
     "phases": phases,
     "supervision": supervision,
     "makespans": makespans,
-    # tasks: 1,000 and 2,000 tasks in one phase; merges: the merge of 1,000 tasks' commits
+    "fanned": fanned,
+    "merges": merges,
     "repetition": repetition,
     "packing": packing,
     "views": views,
