@@ -76,6 +76,8 @@ def _entry_problems(archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
             continue
         seen.add(info.filename)
         if info.filename == MANIFEST:
+            if info.external_attr >> 16 != entry_mode("100644"):
+                yield f"{MANIFEST} has the mode {info.external_attr >> 16:o}, not {entry_mode('100644'):o}"
             continue
         item = listed.get(info.filename)
         if item is None:
