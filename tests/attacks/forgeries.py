@@ -195,6 +195,18 @@ def bundle_replaced(held: SignedRun) -> None:
             archive.writestr(info, b"the trap" if info.filename.endswith("plan.md") else content)
 
 
+def manifest_in_the_bundle_is_a_link(held: SignedRun) -> None:
+    """Found by a random mutation: what unpacks it would make a link of its manifest."""
+    held.approve(ANN)
+    path = held.run.folder / "bundles/plan.zip"
+    with ZipFile(path) as archive:
+        entries = {info: archive.read(info) for info in archive.infolist()}
+    with ZipFile(path, "w") as archive:
+        for info, content in entries.items():
+            info.external_attr = 0o120777 << 16 if info.filename == "MANIFEST.json" else info.external_attr
+            archive.writestr(info, content)
+
+
 def manifest_tampered(held: SignedRun) -> Policy:
     """Under the policy `digest`, where no bundle is looked at."""
     digest = (held.folder / "digest").read_text().strip()
@@ -260,6 +272,7 @@ FORGERIES: dict[str, Forgery] = {
         (one_approval_twice, "somebody else is needed", "plan"),
         (blocked_phase, "check bad failed", "plan"),
         (bundle_replaced, "has other bytes than its manifest says", "plan"),
+        (manifest_in_the_bundle_is_a_link, "MANIFEST.json has the mode 120777", "plan"),
         (manifest_tampered, "is not what runs/demo/plan/digest names", "plan"),
         (upstream_replaced, "builds on plan", "build"),
         (marker_is_a_link, "is a link, which does not count", "plan"),

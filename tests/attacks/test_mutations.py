@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from signers import ANN, SignedRun
 
-from attacks.mutations import HARMLESS, KINDS, OPENED, RAISED, REFUSED, TARGETS, campaign, table
+from attacks.mutations import HARMLESS, KINDS, OPENED, RAISED, REFUSED, TARGETS, campaign, table, taken_from
 from workflow.gate import quorum, signatures, verdict
 from workflow.proof import verification
 
@@ -64,3 +64,18 @@ def test_the_campaign_sees_a_gate_that_does_not_look(held: SignedRun, monkeypatc
         patch.setattr(quorum, "CHECKS", tuple(check for check in quorum.CHECKS if check is not quorum.names_the_digest))
         opened = {key[0] for key, count in campaign(held.run.folder, lambda: held.judge().is_open, 5, 1).items() if key[2] == OPENED}
         assert {"manifest", "digest"} <= opened
+
+
+def test_no_bit_of_a_bundles_headers_has_a_meaning_that_is_not_verified(held: SignedRun) -> None:
+    """Every single bit of the directory of the zip and of its first entry's header; what opens is taken for the same as before."""
+    path = held.run.folder / "bundles/plan.zip"
+    whole, digest = path.read_bytes(), (held.folder / "digest").read_text().strip()
+    before, directory = taken_from("bundle", whole), whole.index(b"PK\x01\x02")
+    meant = []
+    for place in [*range(60), *range(directory, len(whole))]:
+        for bit in range(8):
+            mutated = whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
+            path.write_bytes(mutated)
+            if not verification.packed_problems(held.run.folder, "plan", digest) and taken_from("bundle", mutated) != before:
+                meant.append((place - directory, bit))
+    assert meant == []
