@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 NAME = "PROVENANCE.json"
@@ -25,6 +26,11 @@ LEVEL = {
 EXTERNAL = {"run", "phase", "intake", "source", "ref", "criteria", "feedback", "agents"}
 EXTERNAL_AGENT = {"brief_sha256", "prompt_template_sha256"}
 DEFINITION = {"buildType", "externalParameters", "internalParameters", "resolvedDependencies"}
+
+
+def place(run_dir: Path, phase: str, tree: str) -> Path:
+    """The folder for the bills of materials of a phase whose result is this tree."""
+    return run_dir / phase / "sbom" / tree
 
 
 def subject(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow import __version__, files
 from workflow.errors import PhasegateError
-from workflow.proof.attestation import SBOMS
-from workflow.proof.provenance import place
+from workflow.proof.attestation import SBOMS, place
 from workflow.work import environments, scratch, trees
 
 if TYPE_CHECKING:

@@ -19,14 +19,9 @@ OF_AGENT = ("status", "exit_code", "runner", "prompt_sha256", "sandbox", "usage"
 OF_CHECK = ("name", "command", "status", "exit_code", "duration_s")
 
 
-def place(run_dir: Path, phase: str, tree: str) -> Path:
-    """The folder for the bills of materials of a phase whose result is this tree."""
-    return run_dir / phase / "sbom" / tree
-
-
 def extras(run_dir: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     """What a bundle carries beside manifest and artifacts, by the names of the entries: provenance and bills of materials."""
-    folder = place(run_dir, manifest["phase"], manifest["subject"]["tree"])
+    folder = attestation.place(run_dir, manifest["phase"], manifest["subject"]["tree"])
     sboms = {name: (folder / name).read_bytes() for name in attestation.SBOMS if (folder / name).is_file()}
     hashes = {name: files.sha256_bytes(content) for name, content in sboms.items()}
     return {attestation.NAME: files.pretty_json(make(run_dir, manifest, hashes)).encode(), **sboms}
