@@ -75,8 +75,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, compres
     out = archive.fp
     assert out is not None
     info.header_offset = out.tell()
-    out.write(info.FileHeader())
-    out.write(packed)
+    out.write(info.FileHeader() + packed)
     archive.filelist.append(info)
     archive.NameToInfo[info.filename] = info
     archive.start_dir = out.tell()
