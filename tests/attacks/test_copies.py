@@ -20,6 +20,7 @@ from attacks.forgeries import OTHER_CONTENT, bundle_replaced, days_ago
 from attacks.held import by_hand
 from workflow import files
 from workflow.gate import audit, quorum
+from workflow.proof import attestation
 
 
 def copy_of(held: SignedRun, name: str = "copy") -> Path:
@@ -82,16 +83,24 @@ def test_a_copy_needs_allowed_signers_and_bundles(signed: SignedRun) -> None:
 
 
 def change(path: Path, edit: Callable[[Any], None]) -> None:
-    """A bundle whose manifest says something else, with a digest that fits."""
+    """A bundle whose manifest says something else, with a digest and a provenance that fit."""
     with ZipFile(path) as archive:
         entries = {info: archive.read(info) for info in archive.infolist()}
+    contents = {
+        info.filename: json.loads(content) for info, content in entries.items() if info.filename in ("MANIFEST.json", attestation.NAME)
+    }
+    made, statement = contents["MANIFEST.json"], contents[attestation.NAME]
+    edit(made)
+    made["digest"] = files.sha256_json(made["subject"])
+    definition = statement["predicate"]["buildDefinition"]
+    definition["externalParameters"] |= {key: made["subject"][key] for key in ("run", "phase")}
+    starts = [row["digest"]["gitCommit"] for row in definition["resolvedDependencies"] if row["name"] == "start"]
+    definition["resolvedDependencies"] = attestation.dependencies(made, starts[0])
+    statement["subject"] = attestation.subject(made)
     with ZipFile(path, "w") as archive:
         for info, content in entries.items():
-            if info.filename == "MANIFEST.json":
-                made = json.loads(content)
-                edit(made)
-                content = files.pretty_json(made | {"digest": files.sha256_json(made["subject"])}).encode()
-            archive.writestr(info, content)
+            told = contents.get(info.filename)
+            archive.writestr(info, content if told is None else files.pretty_json(told).encode())
 
 
 TAMPERS: dict[str, tuple[Callable[[Path], Any], str, str]] = {

@@ -10,7 +10,7 @@ from runs import OPEN_AIR, Run
 
 from workflow import files
 from workflow.plan import fanout, tasks
-from workflow.work import agents, fanning, joining, merging, trees
+from workflow.work import agents, clashes, fanning, joining, trees
 from workflow.work.jobs import Policy
 
 BASE = {"f": "1\n2\n3\n4\n5\n"}
@@ -65,7 +65,7 @@ def test_where_the_second_try_fails_the_conflict_names_both_and_files_and_lines(
     found = merged(run, "one", "two")
     [clash] = found["conflicts"]
     assert found["status"] == "conflict"
-    assert merging.sentence(clash) == "one and two changed the same lines of f (line 3)"
+    assert clashes.sentence(clash) == "one and two changed the same lines of f (line 3)"
     assert clash["errors"] == ["the program ended with exit code 7"]
     assert text(run, found["commit"]) == BASE["f"].replace("3", "one")
     assert run.attempts("two") == ["001", "002"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from workflow import files
 from workflow.proof.hygiene import limits
-from workflow.work import merging
+from workflow.work import clashes
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:phasegate:approval:v1"
@@ -128,7 +128,7 @@ def blockers(subject: Mapping[str, Any]) -> list[Blocker]:
             found.append(Blocker(f"agent:{agent['name']}", f"agent {agent['name']}: {agent['status'].replace('_', ' ')}"))
     for clash in subject["conflicts"]:
         names = " and ".join(clash["between"])
-        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {merging.places(clash)}"))
+        found.append(Blocker(f"conflict:{'+'.join(clash['between'])}", f"merge conflict between {names} in {clashes.places(clash)}"))
     validation = subject["validation"]
     for row in validation["artifacts"]:
         if row["required"] and not row["found"]:

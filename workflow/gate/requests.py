@@ -18,7 +18,7 @@ from workflow.plan.policies import SIGNED
 from workflow.proof import validation as validations
 from workflow.proof.hygiene import record
 from workflow.proof.hygiene import summary as hygiene
-from workflow.work import leaks, logs, merging, naming, outcomes, trees
+from workflow.work import clashes, leaks, logs, naming, outcomes, trees
 from workflow.work.redaction import Values
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -98,7 +98,7 @@ def write_request(
     pages = markup.environment(TEMPLATES)
     values["show_costs"] = costs.told_at_all(values["costs"])
     pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))
-    pages.filters["places"] = lambda row: untrusted(leaks.redact_text(merging.places(row), secret))
+    pages.filters["places"] = lambda row: untrusted(leaks.redact_text(clashes.places(row), secret))
     pages.filters["fence"] = lambda text, language="": markup.fenced(markup.visible(leaks.redact_text(text, secret)), language)
     page = pages.get_template("REQUEST.md.j2").render(values)
     files.write_text(folder / "REQUEST.md", page)

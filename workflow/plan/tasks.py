@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflow import globs
-from workflow.plan import documents
+
+if TYPE_CHECKING:
+    from workflow.plan import documents
 
 FOLDER = "tasks"
 RECORD = "tasks.json"
@@ -68,6 +70,8 @@ def is_file(for_each: str) -> bool:
 
 def parse(text: str, name: str) -> tuple[list[Task], list[str]]:
     """The tasks in a file, and what is wrong with it, a line each (`file:line: fact; next step`); with problems, no tasks."""
+    from workflow.plan import documents  # jobs that only name tasks go without a reader of YAML
+
     try:
         document = documents.parse(text, Path(name), list)
     except documents.DocumentError as error:

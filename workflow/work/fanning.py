@@ -13,7 +13,7 @@ from typing import Any
 from workflow import files, globs
 from workflow.errors import GitError
 from workflow.plan import fanout, tasks
-from workflow.work import agents, joining, leaks, merging, outcomes, trees
+from workflow.work import agents, clashes, joining, leaks, merging, outcomes, trees
 from workflow.work.jobs import Job, Policy
 
 SAID_EACH = 100
@@ -117,5 +117,5 @@ def _status(found: Iterable[dict[str, Any]], merge: merging.Merging) -> tuple[st
     errors = [f"task {item['task']['id']} {words.get(item['status'], item['status'])}: {item['errors'][0]}" for item in wrong]
     errors += [f"skipped, since they build on these: {', '.join(skipped)}"] if skipped else []
     if merge.conflicts:
-        return "conflict", [*map(merging.sentence, merge.conflicts), *errors]
+        return "conflict", [*map(clashes.sentence, merge.conflicts), *errors]
     return ("failed", errors) if errors else (outcomes.SUCCEEDED, [])

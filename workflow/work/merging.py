@@ -135,23 +135,6 @@ def _place(repo: Path, marked: str | None, path: str) -> dict[str, Any]:
     return {"path": path, "lines": [[hunk.first, hunk.last] for hunk in found], "text": shown}
 
 
-def sentence(clash: Mapping[str, Any]) -> str:
-    """A conflict in words: both sides, files and lines."""
-    return f"{' and '.join(clash['between'])} changed the same lines of {places(clash)}"
-
-
-def places(clash: Mapping[str, Any]) -> str:
-    """Files and lines of a conflict."""
-    lines = clash.get("lines", {})
-    return ", ".join(path + lines_in_words(lines.get(path, [])) for path in clash["files"])
-
-
-def lines_in_words(found: Sequence[Sequence[int]]) -> str:
-    """Stretches of lines for the end of a file's name; empty where none are known."""
-    spans = [str(first) if first == last else f"{first}-{last}" for first, last in found]
-    return f" ({'line' if len(spans) == 1 and '-' not in spans[0] else 'lines'} {', '.join(spans)})" if spans else ""
-
-
 def current_outcome(run_dir: Path, phase: str, name: str) -> dict[str, Any]:
     """The outcome of an agent or a task. RunError where it answers another brief than the current one."""
     folder = run_dir / phase / "agents" / name
