@@ -25,7 +25,7 @@ def edit_plan(desk: Desk, change: Any) -> None:
     subprocess.run(["git", *author, "commit", "-qam", "my plan"], cwd=path.parent, env=desk.environment(), check=True)
     desk.run("adopt", *CONFIG, "--config", "phase=planning", "by=Ann")
     desk.touch("planning", RUN)
-    assert "development waits for your review" in desk.run(*CONFIG).err
+    assert "development waits for your review" in desk.run(*CONFIG, timeout=900).err
 
 
 def attempts(desk: Desk) -> Counter[str]:
@@ -57,7 +57,7 @@ def test_the_todo_app_is_developed_task_by_task_and_pays_only_for_what_the_plan_
     names = {task["id"] for task in plan}
     assert len(names) == 12
     desk.touch("planning", RUN)
-    stop = desk.run(*CONFIG)
+    stop = desk.run(*CONFIG, timeout=900)
     assert "development waits for your review (READY FOR REVIEW)" in stop.last[-5]
     assert stop.last[-3].endswith("2 of 2 checks passed (tests pass, coverage pass)")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from workflow import files
 from workflow.proof import checks
+from workflow.work import agents
 from workflow.work.jobs import Job
 
 EVIDENCE = "accept.json"
@@ -14,11 +15,16 @@ EVIDENCE = "accept.json"
 def by_commands(job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
     """The outcome with the rows of its commands in `accept`; a task has failed where one of them fails or could not run.
 
-    They run once for each result: `accept.json` beside the outcome keeps what they showed, with the tree that they saw.
+    They run once for each result: `accept.json` beside the outcome keeps what they showed, with what the tree is known by. Like
+    the task itself they do not run again where nothing but the plan around it was edited.
     """
     wanted = [_check(number, command, job.brief["environment"]) for number, command in enumerate(job.brief["task"]["accept"], 1)]
     kept = job.agent_dir / EVIDENCE
-    asked = {"tree": outcome["result"]["tree"], "commands": [check["command"] for check in wanted], "environment": job.brief["environment"]}
+    asked = {
+        "tree": agents.tree_told(job, outcome["result"]["tree"]),
+        "commands": [check["command"] for check in wanted],
+        "environment": job.brief["environment"],
+    }
     known = files.try_read_object(kept)
     if {key: known.get(key) for key in asked} != asked:
         known = asked | _run(job, outcome, wanted)

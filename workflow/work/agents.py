@@ -55,7 +55,7 @@ def _outcome(job: Job, accept: Accept | None) -> dict[str, Any]:
 
 def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept: Accept | None = None) -> dict[str, Any]:
     """The outcome of an agent's work on a base: of what it has done already where that is the same work, else of new attempts."""
-    key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": _tree_told(job, base)})
+    key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": tree_told(job, base.tree)})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
     if attempt is not None and settling.settle(job, attempt, base) and attempts.is_final(job, attempt, key):
         journal.conclude(attempt)
@@ -70,10 +70,10 @@ def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept:
     return _judged(job, publish(job, attempt, base), accept)
 
 
-def _tree_told(job: Job, base: trees.Commit) -> str:
-    """What the key of an attempt holds of the base: its tree; for a task without the file of which its brief holds a part."""
+def tree_told(job: Job, tree: str) -> str:
+    """What a tree is known by where the same work is looked for; for a task without the file of which its brief holds a part."""
     source = _source(job)
-    return trees.tree_without(job.repo, base.tree, source) if source else base.tree
+    return trees.tree_without(job.repo, tree, source) if source else tree
 
 
 def _source(job: Job) -> str | None:
