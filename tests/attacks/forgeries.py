@@ -272,7 +272,7 @@ FORGERIES: dict[str, Forgery] = {
         (one_approval_twice, "somebody else is needed", "plan"),
         (blocked_phase, "check bad failed", "plan"),
         (bundle_replaced, "has other bytes than its manifest says", "plan"),
-        (manifest_in_the_bundle_is_a_link, "MANIFEST.json has the mode 120777", "plan"),
+        (manifest_in_the_bundle_is_a_link, "'MANIFEST.json' has the mode 120777", "plan"),
         (manifest_tampered, "is not what runs/demo/plan/digest names", "plan"),
         (upstream_replaced, "builds on plan", "build"),
         (marker_is_a_link, "is a link, which does not count", "plan"),

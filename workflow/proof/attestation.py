@@ -48,11 +48,19 @@ def dependencies(manifest: Mapping[str, Any], start: str | None) -> list[dict[st
     return rows if start is None else [*rows, {"name": "start", "digest": {"gitCommit": start}}]
 
 
+def workers(about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Who worked, by the subject of a manifest: each agent, and after it its tasks, where it fans out."""
+    for row in about["agents"]:
+        yield row
+        for task in row.get("tasks", ()):
+            yield {**{key: task[key] for key in ("status", "exit_code", "tree")}, "name": f"{row['name']}/tasks/{task['id']}"}
+
+
 def results(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What both a manifest and a provenance say of agents and checks."""
     about = manifest["subject"]
     return {
-        "agents": {row["name"]: (row["status"], row["exit_code"], row["tree"]) for row in about["agents"]},
+        "agents": {row["name"]: (row["status"], row["exit_code"], row["tree"]) for row in workers(about)},
         "checks": _checks(about["validation"]),
     }
 
@@ -99,7 +107,7 @@ def _parameter_problems(external: Any, about: Mapping[str, Any]) -> Iterator[str
         for name in sorted(set(row) ^ EXTERNAL_AGENT):
             yield f"{NAME}: unknown or missing external parameter {name!r} of the agent {agent!r}"
     answered = (about.get("feedback") or {}).get("sha256")
-    named = [agent["name"] for agent in about["agents"]]
+    named = [row["name"] for row in workers(about)]
     found = (external["run"], external["phase"], external["feedback"], sorted(external["agents"]))
     if found != (about["run"], about["phase"], answered, sorted(named)):
         yield f"{NAME}: run, phase, feedback or agents are not those of the manifest"

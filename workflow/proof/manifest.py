@@ -97,7 +97,7 @@ def _tasks(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """The tasks of an agent that fans out, as they are reviewed."""
     if outcome.get("tasks") is None:
         return {}
-    kept = ("id", "title", "needs", "after", "status", "tree", "outside", "accept")
+    kept = ("id", "title", "needs", "after", "status", "exit_code", "tree", "outside", "accept")
     return {"tasks": [{key: row[key] for key in kept} for row in outcome["tasks"]]}
 
 

@@ -29,7 +29,7 @@ def extras(run_dir: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
 
 def make(run_dir: Path, manifest: Mapping[str, Any], sboms: Mapping[str, str]) -> dict[str, Any]:
     """The Statement for a manifest. `sboms`: the sha256 of each bill of materials, by its name."""
-    folder, names = run_dir / manifest["phase"], [row["name"] for row in manifest["subject"]["agents"]]
+    folder, names = run_dir / manifest["phase"], [row["name"] for row in attestation.workers(manifest["subject"])]
     outcomes = {name: files.read_json(folder / "agents" / name / "outcome.json") for name in names}
     start = files.try_read_object(run_dir / "start.json")
     times = [outcome[key] for outcome in outcomes.values() for key in ("started_at", "ended_at") if outcome[key]]

@@ -99,6 +99,7 @@ def _row(task: tasks.Task, outcome: dict[str, Any]) -> dict[str, Any]:
         "after": list(task.after),
         "builds_on": list(task.builds_on),
         "status": outcome["status"],
+        "exit_code": outcome["exit_code"],
         "errors": outcome["errors"][:1],
         "tree": (outcome["result"] or {}).get("tree"),
         "attempts": len(outcome["attempts"]),
