@@ -81,6 +81,20 @@ def test_a_task_that_is_sent_back_is_done_again_alone_and_closes_its_gate(fanned
     assert tries(fanned) == {"a": 2, "b": 1, "c": 1, "d": 1}
 
 
+def test_a_rollback_keeps_the_attempts_of_tasks_and_a_run_after_it_pays_for_nothing(fanned: Desk) -> None:
+    fanned.run()
+    fanned.run("approve", "--config", "phase=build", "tasks=all", "by=Ann")
+    fanned.run()
+    before = tries(fanned)
+    said = fanned.run("rollback", "--config", "to=plan").out
+    assert not (fanned.path / "runs/demo/build/agents/many/tasks/a/outcome.json").exists()
+    assert not (fanned.path / "runs/demo/build/agents/many/tasks/a/APPROVED").exists()
+    assert "a, b, c, d" in said.replace("many, ", "")
+    fanned.run()
+    assert tries(fanned) == before
+    assert states(fanned) == {"a": "waiting", "c": "waiting"}
+
+
 def test_names_that_are_no_tasks_are_refused_in_one_line(fanned: Desk) -> None:
     fanned.run()
     done = fanned.run("approve", "--config", "phase=build", "tasks=a,nobody", check=1)

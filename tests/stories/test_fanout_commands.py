@@ -91,7 +91,7 @@ def test_the_later_of_two_works_again_and_one_that_fails_holds_up_only_what_need
     text = page.replace("\\", "")
     assert (
         "builder/tasks/discount and builder/tasks/shipping changed the same lines of src/shop.py (line 2). "
-        "builder/tasks/shipping worked once more on the merged tree (attempt 2): **both are in**"
+        "builder/tasks/shipping worked once more on the merged tree (attempt 2): **its second result was merged"
     ) in text
     assert "- **shipping** changed files outside of what it touches: <code>src/shop.py</code>" in text
     assert re.search(r"- \*\*tax\*\*: the program ended with exit code 1\. Again: `.* retry .*builder/tasks/tax", text)

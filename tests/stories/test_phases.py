@@ -12,7 +12,7 @@ RUNNERS = {
     "hollow": sh(": > hollow.txt; echo x > other.txt"),
     "ignoring": sh("echo kept.tmp > .gitignore; echo x > kept.tmp; echo x > kept.txt"),
     "left": sh("echo left > same.txt; echo x > left.txt"),
-    "right": sh("echo right > same.txt"),
+    "right": sh("grep -q '<<<<<<<' $PHASEGATE_PROMPT && exit 3; echo right > same.txt"),  # asked again, it gives up
     "bystander": sh("echo x > apart.txt"),
     "parent": sh("echo from the parent > given.txt"),
     "child": sh("cat given.txt > taken.txt"),
@@ -118,7 +118,8 @@ def test_check_sees_a_clean_checkout_of_what_was_committed(many: Desk) -> None:
 
 
 def test_merge_conflict_names_the_file_and_both_agents(many: Desk) -> None:
-    assert judged(many, "clash") == ("blocked", ["merge conflict between left and right in same.txt"])
+    assert judged(many, "clash") == ("blocked", ["merge conflict between left and right in same.txt (line 1)"])
+    assert many.attempts("clash", "right") == 2
     assert all(many.outcome("clash", name)["status"] == "succeeded" for name in ("left", "right", "bystander"))
     assert "merge conflict between left and right in same.txt" in many.read("runs/demo/clash/REQUEST.md")
     kept = [item["path"] for item in many.json("runs/demo/clash/manifest.json")["artifacts"]]

@@ -186,6 +186,39 @@ def test_when_something_else_of_the_base_changes_all_is_done_again(run: Run) -> 
     assert attempts(run, "a") == [2]
 
 
+def test_a_glob_gives_a_task_for_each_file_that_it_finds(run: Run) -> None:
+    run.start({"src/a.py": "1", "src/b.py": "2", "src/c.md": "3"})
+    run.phase()
+    brief = run.brief(
+        "many",
+        'for f in src/*.py; do grep -q "> .*$f" $PHASEGATE_PROMPT && echo done >> $f; done; true',
+        for_each="src/*.py",
+        touches="strict",
+    )
+    record = fanning.fan_out(run.folder, "plan", "many")
+    assert [row["title"] for row in record["tasks"]] == ["src/a.py", "src/b.py"]
+    listed = fanout.read(run.folder, "plan", "many")
+    for task in listed:
+        name = tasks.unit("many", task.id)
+        files.write_json(run.agent_dir(name) / "brief.json", fanout.brief(brief, task, fanout.lineages(listed)))
+        agents.run_agent(run.folder, "plan", name, OPEN_AIR)
+    outcome = fanning.gather(run.folder, "plan", "many", OPEN_AIR)
+    assert outcome["errors"] == []
+    assert [row["files"] for row in outcome["tasks"]] == [["src/a.py"], ["src/b.py"]]
+    brief = run.brief("many", "true", for_each="lib/*.py", touches="strict")
+    assert fanning.fan_out(run.folder, "plan", "many")["problems"] == ["no file of the phases before fits `lib/*.py`"]
+
+
+def test_a_dropped_task_leaves_the_result_and_the_others_as_they_were(run: Run) -> None:
+    rows = plan(("a", []), ("b", []), ("c", ["a"]))
+    fan_out(run, rows, WRITE)
+    run.start({**BASE, "plan/tasks.yaml": json.dumps([rows[0], rows[2]])})
+    run.phase()
+    outcome = again(run, WRITE)
+    assert [item["path"] for item in outcome["artifacts"]] == ["a.txt", "c.txt"]
+    assert attempts(run, "a", "b", "c") == [1, 1, 1]
+
+
 @pytest.mark.parametrize(("strict", "status"), [(False, "succeeded"), (True, "failed")])
 def test_a_change_outside_of_what_a_task_touches_is_a_finding_or_a_failure(run: Run, strict: bool, status: str) -> None:
     rows = plan(("a", []), touches=["src/**", "a.txt"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from workflow import files
 from workflow.errors import UsageError
 from workflow.gate import approvals
+from workflow.plan import tasks
 from workflow.plan.commandline import Command
 
 KEPT_NAMES = {"attempts"}
@@ -29,10 +30,20 @@ def _of_phase(run_dir: Path, phase: str) -> Iterator[Path]:
         if path.name != "agents":
             yield path
     for agent in (folder / "agents").iterdir() if (folder / "agents").is_dir() else ():
-        yield from (path for path in agent.iterdir() if path.name not in KEPT_NAMES)
+        yield from _of_worker(agent)
     more = [run_dir / "bundles" / f"{phase}.zip"]
-    more += [run_dir / "history" / kind / f"{phase}.json" for kind in ("gates", "feedback")]
+    more += [run_dir / "history" / kind / name for kind in ("gates", "feedback") for name in (f"{phase}.json", phase)]  # of tasks, too
     yield from (path for path in more if path.exists())
+
+
+def _of_worker(folder: Path) -> Iterator[Path]:
+    """What is put away of an agent or a task, and of the tasks of an agent; their attempts stay."""
+    for path in folder.iterdir():
+        if path.name == tasks.FOLDER:
+            for task in path.iterdir():
+                yield from _of_worker(task)
+        elif path.name not in KEPT_NAMES:
+            yield path
 
 
 def summary(run_dir: Path, phases: list[str]) -> list[tuple[str, str]]:

@@ -35,7 +35,11 @@ def _expected(run_dir: Path, agent: Agent) -> dict[str, Any]:
     own = run_dir / agent.phase / "agents" / agent.name
     found = _figures(journal.attempts(own), None)
     if not found["attempts"]:
-        others = [attempt for folder in sorted(run_dir.parent.glob("*/*/agents/*")) for attempt in journal.attempts(folder)]
+        others = [
+            attempt
+            for folder in sorted([*run_dir.parent.glob("*/*/agents/*"), *run_dir.parent.glob("*/*/agents/*/tasks/*")])
+            for attempt in journal.attempts(folder)
+        ]
         found = _figures(others, agent.runner)
     return found
 

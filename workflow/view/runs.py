@@ -93,7 +93,7 @@ def _policy(gate: Mapping[str, Any], signers: str | None) -> Policy:
 
 def _last_event(run_dir: Path, begun: Mapping[str, Any]) -> str | None:
     """When the newest attempt ended or the newest version was shown."""
-    ends = [(files.try_read_json(path) or {}).get("ended_at") for path in run_dir.glob("*/agents/*/attempts/*/exit.json")]
+    ends = [(files.try_read_json(path) or {}).get("ended_at") for path in run_dir.glob("*/agents/**/attempts/*/exit.json")]
     shown = [entry["at"] for path in run_dir.glob("history/gates/*.json") for entry in history.read(run_dir, path.stem)["shown"][-1:]]
     return max((time for time in (begun.get("started_at"), *ends, *shown) if time), default=None)
 
