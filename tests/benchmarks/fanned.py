@@ -62,7 +62,7 @@ def megabytes(desk: Desk) -> float:
 
 def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     """Two rows: twice the tasks by the tasks, and the memory by the most that is allowed."""
-    few = 40 if effort.short else 1000
+    few = 20 if effort.short else 1000
     held: list[float] = []
 
     def run(tasks: int, number: int) -> float:
