@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,7 +147,7 @@ class Listener(dict[str, Any]):
 
 def test_placeholders_that_are_told_of_are_those_that_there_are(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = Listener()
-    monkeypatch.setattr(prompts.markup, "environment", lambda folders: given)
+    monkeypatch.setattr(prompts, "markup", SimpleNamespace(environment=lambda folders: given))
     prompts.render(brief(), repo, trees.empty(repo), repo, [])
     assert sorted(given) == list(roles.VARIABLES)
     page = (ROOT / "config/README.md").read_text().split("## Prompts")[1].split("\n## ")[0]

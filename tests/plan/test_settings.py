@@ -33,7 +33,7 @@ from workflow.plan.policies import Signed
 from workflow.proof import bundles
 from workflow.proof.hygiene import limits
 from workflow.view import notices
-from workflow.work import environments, prompts, retries, sandbox, spending
+from workflow.work import environments, prompts, retries, sandbox, spending, touching
 from workflow.work.runners import from_brief
 
 SCHEMA = documents.schema("config")
@@ -430,6 +430,17 @@ def with_signature(bench: Bench) -> verdict.Verdict:
             (bench.finished / "runs/demo/plan" / name).unlink()
 
 
+def fans_out(bench: Bench) -> list[str]:
+    return [agent.for_each for agent in bench.call().plan.agents() if agent.for_each]
+
+
+def told_of_touches(bench: Bench) -> bool:
+    """Whether a task of the agent has failed that changed a file outside of what it touches."""
+    bench.put("phases.plan.agents.writer.for_each", "plan/tasks.yaml")
+    outcome = {"artifacts": [{"path": "b"}], "deleted": [], "findings": [], "findings_count": 0, "status": "succeeded"}
+    return touching.judge(outcome, ["a"], bench.brief("writer")["touches"] == "strict")["status"] == "failed"
+
+
 def judged(bench: Bench) -> str:
     call = bench.call()
     bench.monkeypatch.chdir(bench.finished)
@@ -726,6 +737,8 @@ EFFECTS: dict[str, Effect] = {
     "phases.*.agents.*.needs": Effect(
         "phases.build.agents.helper.needs", lambda bench: bench.brief("helper")["needs"], (([], []), (["maker"], ["maker"]))
     ),
+    "phases.*.agents.*.for_each": Effect("phases.plan.agents.writer.for_each", fans_out, ((None, []), ("src/*.py", ["src/*.py"]))),
+    "phases.*.agents.*.touches": Effect("phases.plan.agents.writer.touches", told_of_touches, (("findings", False), ("strict", True))),
     "phases.*.agents.*.instructions": Effect(
         "phases.plan.agents.writer.instructions", says("writer", "> Use a zebra."), (("", [False]), ("Use a zebra.", [True]))
     ),
