@@ -294,7 +294,7 @@ def test_agents_of_a_phase_merge_in_order_and_a_conflict_names_both(run: Run) ->
     run.agent("two", "echo 2 > f; echo 2 > two")
     run.agent("three", "echo 3 > three")
     merge = run.merge("one", "two", "three")
-    assert (merge["status"], merge["conflicts"]) == ("conflict", [{"files": ["f"], "between": ["one", "two"]}])
+    assert (merge["status"], merge["conflicts"]) == ("conflict", [{"files": ["f"], "between": ["one", "two"], "lines": {"f": [[1, 1]]}}])
     assert [(item["path"], item["change"]) for item in merge["changes"]] == [
         ("f", "changed"), ("old", "deleted"), ("one", "added"), ("three", "added")]  # fmt: skip
     assert trees.read_file(run.repo, merge["commit"], "f") == b"1\n"

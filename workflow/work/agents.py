@@ -118,7 +118,9 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
     """The outcome of a settled attempt on `base`. Nothing runs."""
     settled, ended = attempt.result or {}, attempt.exit or {}
     result = base
-    if settled["tree"] is not None:
+    if settled["tree"] is not None and attempt.begin["base"]["commit"] == base.commit:
+        result = trees.Commit(settled["commit"], settled["tree"])
+    elif settled["tree"] is not None:
         name = settling.attempt_name(job, attempt)
         result = trees.commit_tree(job.repo, _tree_on(job, attempt, base), [base.commit], name, ended["ended_at"])
     changed = joining.described(job.repo, base.commit, result.commit)
