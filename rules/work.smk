@@ -5,11 +5,6 @@ agent and task (also when it failed) and the phase's `merge.json`. Where two cha
 later one work once more; so it counts as an agent, too, and runs where agents run.
 """
 
-
-localrules:
-    fan_out,
-
-
 for agent in (one for one in PLAN.agents() if not one.for_each):
 
     rule:
@@ -45,6 +40,9 @@ for agent in (one for one in PLAN.agents() if not one.for_each):
 
 
 if FANNED:
+
+    localrules:
+        fan_out,
 
     checkpoint fan_out:
         """Find out which tasks an agent has."""

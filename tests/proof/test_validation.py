@@ -70,12 +70,12 @@ def test_the_worst_finding_decides_the_status() -> None:
     for chosen in itertools.chain.from_iterable(itertools.combinations(facts, size) for size in range(1, 4)):
         patterns = [fact for fact, _ in chosen if fact and "pattern" in fact] + [{"pattern": "f", "required": True, "found": ["f"]}]
         results = [fact for fact, _ in chosen if fact and "status" in fact]
-        assert overall(patterns, results, "clean") == max((status for _, status in chosen), key=rank.index)
+        assert overall(patterns, results, "clean", []) == max((status for _, status in chosen), key=rank.index)
         for scan, status in {"found": "fail", "unknown": "unknown"}.items():
-            assert overall(patterns, results, scan) == max(status, overall(patterns, results, "clean"), key=rank.index)
-    assert overall([], [], "clean") == "pass"
-    assert overall([], [{"status": "surprising"}], "clean") == "unknown"
-    assert overall([], [], "surprising") == "unknown"
+            assert overall(patterns, results, scan, []) == max(status, overall(patterns, results, "clean", []), key=rank.index)
+    assert overall([], [], "clean", []) == "pass"
+    assert overall([], [{"status": "surprising"}], "clean", []) == "unknown"
+    assert overall([], [], "surprising", []) == "unknown"
 
 
 def test_checks_pass_fail_or_are_unknown_and_each_says_how(made: Run) -> None:

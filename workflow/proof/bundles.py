@@ -46,13 +46,13 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
         ids = trees.blobs(repo, tree) if listed else {}
         with zipfile.ZipFile(partial, "w") as archive:
             _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), compression)
+            for name, content in sorted(provenance.extras(run_dir, manifest).items()):
+                _add(archive, name, content, entry_mode("100644"), compression)
             contents = trees.read_objects(repo, [ids.get(item["path"], f"{tree}:{item['path']}") for item in listed])
             for item, content in zip(listed, contents, strict=True):
                 if files.sha256_bytes(content) != item["sha256"]:
                     raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
                 _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), compression)
-            for name, content in provenance.extras(run_dir, manifest).items():
-                _add(archive, name, content, entry_mode("100644"), compression)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
