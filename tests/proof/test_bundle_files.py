@@ -46,7 +46,7 @@ def test_a_bundle_holds_its_manifest_and_each_file_with_fixed_times_and_modes(ma
         assert [info.filename for info in infos[:4]] == ["MANIFEST.json", *sorted(attestation.EXTRAS)]
         assert json.loads(archive.read("MANIFEST.json")) == manifest(made)
         names = ['caf\\udce9 "x"', "deep/er/a.md", "empty", "link", "run.sh", "zeros"]
-        assert [info.filename for info in infos[1:-3]] == [f"artifacts/{name}" for name in names]
+        assert [info.filename for info in infos[4:]] == [f"artifacts/{name}" for name in names]
         assert {info.date_time for info in infos} == {(1980, 1, 1, 12, 1, 0)}
         assert {info.filename: oct(info.external_attr >> 16) for info in infos if info.external_attr >> 16 != 0o100644} == {
             "artifacts/run.sh": "0o100755"
