@@ -46,7 +46,8 @@ def injected(desk: Desk, protection: str) -> None:
     desk.run()
     desk.run("approve", "--config", "by=Ann")
     desk.run(check=None)
-    assert desk.read("runs/demo/project/orders.txt").strip() == "5" or not (desk.path / "runs/demo/build/REQUEST.md").exists()
+    if (desk.path / "runs/demo/build/REQUEST.md").exists():  # else its gate upstream was found closed by the next job
+        assert desk.read("runs/demo/project/orders.txt").strip() == "5"
 
 
 @pytest.mark.skipif(sandbox.choose("auto") == "none", reason="no sandbox works on this machine")

@@ -279,7 +279,9 @@ def test_changes_of_different_files_and_lines_merge(repo: Path) -> None:
 def test_a_conflict_names_its_files(
     repo: Path, base: dict[str, str], ours: dict[str, str], theirs: dict[str, str], files: tuple[str, ...]
 ) -> None:
-    assert merged(repo, base, ours, theirs) == trees.Merge(None, files)
+    found = merged(repo, base, ours, theirs)
+    assert (found.tree, found.conflicts) == (None, files)
+    assert found.marked
 
 
 def test_deletions_and_equal_additions_merge(repo: Path) -> None:
