@@ -152,7 +152,8 @@ def _kill_many(target: str, place: Range) -> tuple[Process, ...]:
     elif not place.main.kill():
         return ()
     if target == "everything":
-        census.kill_all(place.token, [event.process for event in place.history.read() if event.kind == "daemon"])
+        for _ in range(2):  # a daemon may have been told of, and have dropped the token, while the first look was at work
+            census.kill_all(place.token, [event.process for event in place.history.read() if event.kind == "daemon"])
     return (place.main,)
 
 
