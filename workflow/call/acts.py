@@ -186,7 +186,7 @@ def request_changes(call: Call) -> int:
     phase = _phase(call, call.state().held(*verdict.HOLDING))
     if "tasks" in call.line.raw:
         return _ask_tasks(call, phase)
-    known = [agent.name for plan in (call.plan, call.seen()) for agent in plan.phases[phase].agents]
+    known = call.names_in(phase)
     agents = [name.strip() for name in call.line.text("agents").split(",") if name.strip()]
     for name in agents:
         if name not in known:

@@ -159,6 +159,10 @@ class Call:
             guard["own"] |= dict.fromkeys(places, policies.as_json(self.policy_of(phase)))
         return json.dumps(guard)
 
+    def names_in(self, phase: str) -> list[str]:
+        """The agents of a phase, and the known tasks of those that fan out."""
+        return list(dict.fromkeys(agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[phase].agents))
+
     def seen(self) -> Plan:
         """The plan as people see it: with the known tasks in the place of agents that fan out."""
         return fanout.expanded(self.plan, self.run_dir)
@@ -183,8 +187,7 @@ class Call:
         """The rounds of feedback on a phase (or on the place of a task), settled once a call; a job may mark one as answered meanwhile."""
         if phase not in self._rounds:
             owner = phase.split("/")[0]
-            names = [agent.name for plan in (self.plan, self.seen()) for agent in plan.phases[owner].agents]
-            wanted = [phase.partition("/agents/")[2]] if "/" in phase else names
+            wanted = [phase.partition("/agents/")[2]] if "/" in phase else self.names_in(owner)
             self._rounds[phase] = feedback.settle(self.run_dir, phase, wanted, self.policy_of(owner))
             if self.writes:
                 feedback.keep(self.run_dir, phase, self._rounds[phase])
