@@ -129,6 +129,12 @@ def try_read_object(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def disk_is_full(path: Path) -> bool:
+    """Whether the disk that a path lies on has hardly any room left (less than 1 MiB)."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize < 1 << 20
+
+
 def sha256_bytes(content: bytes) -> str:
     """SHA-256 of `content` in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()

@@ -432,3 +432,33 @@ def test_git_says_a_full_disk_apart_from_a_bad_tree(run: Run, monkeypatch: pytes
     monkeypatch.setenv("PATH", f"{shim.parent}:/usr/bin:/bin")
     with pytest.raises(StorageError, match="No space left on device; mend that"):
         trees.git("status")
+
+
+def test_an_agent_that_failed_on_a_full_disk_works_again_by_itself_but_only_once(
+    run: Run, counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it ended with says nothing about its work; while the disk is full nothing begins."""
+    run.start()
+    run.phase()
+    full = [True]
+    monkeypatch.setattr(files, "disk_is_full", lambda path: full[0])
+    with pytest.raises(StorageError, match="No space left on device; free some, then run the same command again"):
+        run.agent("writer", COUNT.format(counter=counter) + "exit 1")
+    assert counted(counter) == 1
+    with pytest.raises(StorageError):
+        again(run)
+    assert counted(counter) == 1
+    full[0] = False
+    assert again(run)["status"] == "failed"
+    assert counted(counter) == 2
+    assert again(run)["status"] == "failed"
+    assert counted(counter) == 2
+
+
+def test_an_agent_that_fills_the_disk_itself_is_not_bought_for_ever(run: Run, counter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.start()
+    run.phase()
+    seen: list[Path] = []
+    monkeypatch.setattr(files, "disk_is_full", lambda path: seen.append(path) or "attempts" in str(path))
+    assert run.agent("writer", COUNT.format(counter=counter) + "exit 1")["status"] == "failed"
+    assert counted(counter) == 2

@@ -6,10 +6,13 @@ process asks.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from workflow import files
+from workflow.errors import StorageError
 from workflow.work import journal, launching, leaks, retries, sandbox, settling, slots, spending, trees
 from workflow.work.jobs import Job, start_of
 from workflow.work.journal import Attempt
@@ -31,6 +34,8 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if name is None:
             journal.conclude(before[-1])
             return before[-1]
+        if before and (before[-1].exit or {}).get("disk_full") and files.disk_is_full(job.run_dir):
+            raise StorageError(f"{job.run_dir}: {os.strerror(errno.ENOSPC)}; free some, then run the same command again")
         _wait(job, before, name)
         limits = job.limits()
         spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
@@ -57,7 +62,8 @@ def runner_of(job: Job, name: str) -> Runner:
 def next_runner(sequence: Sequence[Attempt], names: Sequence[str], policy: Any) -> str | None:
     """The runner of the next attempt after those that were made for the same work; None where the last one is final.
 
-    The same runner again while the policy allows; then the next one, where this one is missing or out of quota.
+    The same runner again while the policy allows, or after a failure on a full disk; then the next one, where this one is missing or
+    out of quota.
     """
     if not sequence:
         return names[0]
@@ -65,6 +71,8 @@ def next_runner(sequence: Sequence[Attempt], names: Sequence[str], policy: Any) 
     name, found = last.begin.get("runner", names[0]), last.result or {}
     made = sum(attempt.begin.get("runner", name) == name for attempt in sequence)
     started = (last.exit or {}).get("started", True)
+    if (last.exit or {}).get("disk_full") and sum(bool((attempt.exit or {}).get("disk_full")) for attempt in sequence) == 1:
+        return name  # that says nothing about the work; once, since the agent itself may have filled the disk
     if started and made <= int(policy.get("retries", 0)) and retries.retryable(found, last.exit or {}, last.log, policy):
         return name
     if not started or found.get("status") == "parked":

@@ -1,7 +1,7 @@
 """The journal: one folder per attempt, which is the truth about work that was paid for.
 
     attempts/001/begin.json    key, base, invocation, start (written before the program starts)
-                 exit.json     exit code and end (written at once when it has ended)
+                 exit.json     exit code and end (written at once when it has ended), disk_full where it failed on a full disk
                  result.json   status, tree, errors (written when the result is safe in the repository)
                  concluded     no retry follows
                  reserve       room on the disk for exit.json, until the result is there

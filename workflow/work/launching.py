@@ -127,6 +127,8 @@ def version(command: list[str], env: dict[str, str] | None = None) -> str | None
 def _run(job: Job, attempt: Attempt, runner: Runner, command: list[str], env: dict[str, str], stdin: Path | None) -> Failure | None:
     def note(ended: processes.Ended) -> None:
         record = {"exit_code": ended.exit_code, "stopped": ended.stopped, "duration_s": ended.duration_s}
+        if ended.exit_code and files.disk_is_full(attempt.folder):
+            record["disk_full"] = True
         journal.ended(attempt, record)
 
     limits = job.limits()
