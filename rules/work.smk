@@ -55,8 +55,9 @@ if FANNED:
             f"{RUN_DIR}/logs/{{phase}}.{{agent}}.fan_out.log",
         params:
             command=command("fan_out", RUN_DIR),
+            guard=lambda wildcards: CALL.guard(wildcards.phase),
         shell:
-            "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q} 2> {log:q}"
+            "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q} --guard {params.guard:q} 2> {log:q}"
 
     rule run_task:
         """Let a task of an agent be done."""

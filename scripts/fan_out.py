@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.gate.guard import require_open  # noqa: E402
 from workflow.work.fanning import fan_out  # noqa: E402
 
 
@@ -23,10 +25,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder of the run, such as runs/todo-app")
     parser.add_argument("phase", help="name of the phase")
     parser.add_argument("agent", help="name of the agent that fans out")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        if options.guard:
+            require_open(options.run_dir, **json.loads(options.guard))
         fan_out(options.run_dir, options.phase, options.agent)
