@@ -9,7 +9,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from runs import Run, tree_of
+from runs import Run
 
 from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, seconds
@@ -17,7 +17,6 @@ from workflow import files
 from workflow.plan import documents
 from workflow.proof import bundles
 from workflow.proof.verification import verify_bundle
-from workflow.work import joining, trees
 
 BYTES_EACH = 13_000
 PACKING = (
@@ -55,7 +54,7 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     for path, data in content.items():
         files.write_bytes(plain / path, data)
     with chdir(folder):
-        manifest = described(Run(), content)
+        manifest = described(Run(), plain)
     target, level = run / "bundles" / "plan.zip", documents.fill_defaults({}, documents.schema("config"))["bundle"]["compression"]
 
     def hashed(_: int) -> float:
@@ -93,14 +92,13 @@ def sources(count: int) -> Iterator[tuple[str, bytes]]:
         yield f"src/part{number % 50:02d}/module_{number:04d}.py", "\n".join(lines).encode()[: BYTES_EACH - 1] + b"\n"
 
 
-def described(run: Run, content: dict[str, bytes]) -> dict[str, Any]:
-    """A manifest of these files, which are all that a phase has made, in the run's repository."""
-    start = run.start()
-    made = tree_of(run.repo, content, [start.commit])
-    trees.set_ref(run.repo, "phases/plan", made.commit)
-    rows = [
-        {key: item[key] for key in ("path", "sha256", "size", "mode")} for item in joining.described(run.repo, start.commit, made.commit)
-    ]
-    subject = {"schema": 1, "run": "demo", "phase": "plan", "tree": made.tree, "files": rows}
-    about = {"phase": "plan", "run_id": "demo", "artifact_count": len(rows), "artifacts": rows}
-    return about | {"digest": files.sha256_json(subject), "subject": subject}
+def described(run: Run, plain: Path) -> dict[str, Any]:
+    """The manifest of a whole phase whose one agent made these files."""
+    run.start()
+    run.phase()
+    outcome = run.agent("writer", f"cp -r {plain.absolute()}/. .")
+    assert outcome["status"] == "succeeded", outcome["errors"]
+    run.merge("writer")
+    run.validate()
+    run.score()
+    return run.show("writer")
