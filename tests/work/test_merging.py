@@ -254,3 +254,16 @@ def test_hunks_are_found_with_their_lines() -> None:
     assert [(hunk.first, hunk.last) for hunk in joining.hunks(marked)] == [(2, 3), (5, 5)]
     assert joining.hunks(marked)[0].text == "<<<<<<< x\nb\nc\n=======\nd\n>>>>>>> y"
     assert joining.hunks("a\n=======\nb\n") == []
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo 0 > f; exit 1"])
+def test_an_agent_that_fans_out_is_skipped_where_one_that_it_needs_did_not_succeed(run: Run, script: str) -> None:
+    """Nothing of that one is taken into its base, and it costs nothing."""
+    run.start({**BASE, "plan/tasks.yaml": json.dumps(plan(("a", [])))})
+    run.phase()
+    assert run.agent("before", script)["status"] == "failed"
+    outcome = again(run, WRITE, needs=["before"])
+    assert (outcome["status"], outcome["result"]) == ("skipped", None)
+    assert outcome["errors"] == ["skipped: `before`, which it needs, failed"]
+    assert not (run.agent_dir("many/tasks/a") / "attempts").exists()
+    assert run.merge("before", "many")["changes"] == []

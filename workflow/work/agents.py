@@ -30,27 +30,42 @@ def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy, accept: Acc
     job = Job(run_dir, brief, policy)
     published = job.agent_dir / "published"
     published.unlink(missing_ok=True)
-    outcome = _outcome(job, accept)
-    result, base = outcome["result"], outcome["base"]
-    if result and outcome["attempts"]:
-        trees.set_ref(job.repo, job.ref, result["commit"])
-    diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
-    files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
-    files.write_json(job.agent_dir / "outcome.json", outcome)
+    parents = job.parents()
+    base, hindered = ground(job, parents)
+    outcome = hindered or work_on(job, base, parents, accept)
+    write(job, outcome)
     files.write_text(published, "")  # now a missing outcome.json was deleted by a person
     return outcome
 
 
-def _outcome(job: Job, accept: Accept | None) -> dict[str, Any]:
-    parents = job.parents()
+def write(job: Job, outcome: dict[str, Any]) -> None:
+    """Write what an agent, or the tasks of one together, came to: ref, changes.patch, outcome.json."""
+    result, base = outcome["result"], outcome["base"]
+    if result:
+        trees.set_ref(job.repo, job.ref, result["commit"])
+    diff = trees.patch(job.repo, base["commit"], result["commit"]) if result else ""
+    files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
+    files.write_json(job.agent_dir / "outcome.json", outcome)
+
+
+def ground(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, dict[str, Any] | None]:
+    """The commit that a job starts from: the phase's base, with the commits of the agents that it needs.
+
+    And the outcome of a job that cannot start, because one of these did not succeed, or they do not merge; else None.
+    """
+    record = files.read_json(job.phase_dir / "base.json")
+    base = trees.Commit(record["commit"], record["tree"])
     broken = [parent for parent in parents if parent["status"] != outcomes.SUCCEEDED]
     if broken:
-        why = [f"skipped: `{parent['agent']}`, which it needs, {_ended_as(parent['status'])}" for parent in broken]
-        return outcomes.blank(job.brief, "skipped", why, None)
-    base, conflict = base_of(job, parents)
-    if conflict:
-        return outcomes.blank(job.brief, "conflict", [conflict], None)
-    return work_on(job, base, parents, accept)
+        why = [f"skipped: `{parent['agent']}`, which it needs, {ended_as(parent['status'])}" for parent in broken]
+        return base, outcomes.blank(job.brief, "skipped", why, None)
+    for parent in parents:
+        joined, merged = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
+        if joined is None:
+            why = [f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(merged.conflicts)}"]
+            return base, outcomes.blank(job.brief, "conflict", why, None)
+        base = joined
+    return base, None
 
 
 def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept: Accept | None = None) -> dict[str, Any]:
@@ -91,22 +106,11 @@ def _judged(job: Job, outcome: dict[str, Any], accept: Accept | None) -> dict[st
     return accept(job, outcome) if accept and task["accept"] and outcome["status"] == outcomes.SUCCEEDED else outcome
 
 
-def _ended_as(status: str) -> str:
+def ended_as(status: str) -> str:
+    """A status for the end of a sentence about an agent or a task."""
     words = {"timed_out": "timed out", "no_changes": "changed nothing", "skipped": "was skipped", "conflict": "met a conflict"}
     words |= {"parked": "is parked", "over_budget": "is over its budget"}
     return words.get(status, status)
-
-
-def base_of(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, str]:
-    """The commit that the agent starts from: the phase's base, with the commits of the agents that it needs."""
-    phase_base = files.read_json(job.phase_dir / "base.json")
-    base = trees.Commit(phase_base["commit"], phase_base["tree"])
-    for parent in parents:
-        joined, merged = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
-        if joined is None:
-            return base, f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(merged.conflicts)}"
-        base = joined
-    return base, ""
 
 
 def told(parent: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from workflow import files, globs
 from workflow.errors import GitError
 from workflow.plan import fanout, tasks
-from workflow.work import agents, clashes, joining, leaks, merging, outcomes, trees
+from workflow.work import agents, clashes, joining, merging, outcomes, trees
 from workflow.work.jobs import Job, Policy
 
 SAID_EACH = 100
@@ -48,16 +48,13 @@ def gather(run_dir: Path, phase: str, agent: str, policy: Policy, accept: agents
     brief = files.read_json(run_dir / phase / "agents" / agent / "brief.json")
     job = Job(run_dir, brief, policy)
     record = files.read_json(fanout.path_of(run_dir, phase, agent))
-    base, conflict = agents.base_of(job, job.parents())
-    wrong = [conflict] if conflict else record["problems"]
-    if wrong:
-        outcome = outcomes.blank(brief, "conflict" if conflict else "failed", wrong, base)
-    else:
-        outcome = _gathered(job, base, [tasks.from_json(row) for row in record["tasks"]], accept)
-    result = outcome["result"]
-    diff = trees.patch(job.repo, base.commit, result["commit"]) if result else ""
-    files.write_text(job.agent_dir / "changes.patch", leaks.redact_text(diff, job.secrets()))
-    files.write_json(job.agent_dir / "outcome.json", outcome)
+    base, hindered = agents.ground(job, job.parents())
+    outcome = hindered or (
+        outcomes.blank(brief, "failed", record["problems"], base)
+        if record["problems"]
+        else _gathered(job, base, [tasks.from_json(row) for row in record["tasks"]], accept)
+    )
+    agents.write(job, outcome)
     return outcome
 
 
@@ -67,11 +64,10 @@ def _gathered(job: Job, base: trees.Commit, listed: list[tasks.Task], accept: ag
     found = []
     for task in listed:
         found.append(merging.current_outcome(job.run_dir, phase, tasks.unit(name, task.id)))
-        merge.add(found[-1], [tasks.unit(name, other) for other in task.builds_on])
+        merge.add(found[-1], task.units(name))
         if len(found) % SAID_EACH == 0:
             job.say(f"{len(found)} of {len(listed)} tasks are merged")
     now = merge.now
-    trees.set_ref(job.repo, job.ref, now.commit)
     changed = joining.described(job.repo, base.commit, now.commit)
     status, errors = _status(found, merge)
     job.say(f"{sum(item['status'] == outcomes.SUCCEEDED for item in found)} of {len(found)} tasks succeeded")
@@ -112,10 +108,9 @@ def _row(task: tasks.Task, outcome: dict[str, Any]) -> dict[str, Any]:
 
 def _status(found: Iterable[dict[str, Any]], merge: merging.Merging) -> tuple[str, list[str]]:
     """Status of the agent, and why it is not a success."""
-    words = {"timed_out": "timed out", "no_changes": "changed nothing", "over_budget": "is over its budget", "conflict": "met a conflict"}
     wrong = [item for item in found if item["status"] not in (outcomes.SUCCEEDED, "skipped")]
     skipped = [item["task"]["id"] for item in found if item["status"] == "skipped"]
-    errors = [f"task {item['task']['id']} {words.get(item['status'], item['status'])}: {item['errors'][0]}" for item in wrong]
+    errors = [f"task {item['task']['id']} {agents.ended_as(item['status'])}: {item['errors'][0]}" for item in wrong]
     errors += [f"skipped, since they build on these: {', '.join(skipped)}"] if skipped else []
     if merge.conflicts:
         return "conflict", [*map(clashes.sentence, merge.conflicts), *errors]
