@@ -5,7 +5,7 @@ agent and task (also when it failed) and the phase's `merge.json`. Where two cha
 later one work once more; so it counts as an agent, too, and runs where agents run.
 """
 
-for agent in (one for one in PLAN.agents() if not one.for_each):
+for agent in PLAN.agents():
 
     rule:
         name:
@@ -14,6 +14,7 @@ for agent in (one for one in PLAN.agents() if not one.for_each):
             brief=lambda wildcards, agent=agent: CALL.brief(agent),
             base=f"{RUN_DIR}/{agent.phase}/base.json",
             parents=[f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json" for name in agent.needs],
+            tasks=(lambda wildcards, agent=agent: task_outcomes(agent)) if agent.for_each else [],
         output:
             outcome=report(
                 f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
@@ -28,7 +29,7 @@ for agent in (one for one in PLAN.agents() if not one.for_each):
         resources:
             agents=1,
         params:
-            command=command("run_agent", RUN_DIR),
+            command=command("gather_tasks" if agent.for_each else "run_agent", RUN_DIR),
             phase=agent.phase,
             agent=agent.name,
             policy=lambda wildcards, agent=agent: CALL.policy(agent),
@@ -36,7 +37,9 @@ for agent in (one for one in PLAN.agents() if not one.for_each):
         shell:
             "exec {params.command:q} {params.phase:q} {params.agent:q} --policy {params.policy:q} --guard {params.guard:q} 2> {log:q}"
 
-    workflow.get_rule(agent.rule).docstring = f"Let the agent {agent.name} do its part of {agent.phase}."
+    workflow.get_rule(agent.rule).docstring = (
+        f"Let the {'tasks of the ' if agent.for_each else ''}agent {agent.name} do {'their' if agent.for_each else 'its'} part of {agent.phase}."
+    )
 
 
 if FANNED:
@@ -76,47 +79,10 @@ if FANNED:
             command=command("run_agent", RUN_DIR),
             policy=lambda wildcards: CALL.task_policy(*wildcards),
             guard=lambda wildcards: CALL.task_guard(*wildcards),
-            show=lambda wildcards: (
-                ["--show", CALL.task_options(wildcards.phase)] if CALL.task_options(wildcards.phase) else []
-            ),
+            show=lambda wildcards: CALL.task_show(wildcards.phase),
         shell:
             "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q}/tasks/{wildcards.task:q}"
             " --policy {params.policy:q} --guard {params.guard:q} {params.show:q} 2> {log:q}"
-
-
-for agent in FANNED:
-
-    rule:
-        name:
-            agent.rule
-        input:
-            brief=lambda wildcards, agent=agent: CALL.brief(agent),
-            base=f"{RUN_DIR}/{agent.phase}/base.json",
-            parents=[f"{RUN_DIR}/{agent.phase}/agents/{name}/outcome.json" for name in agent.needs],
-            tasks=lambda wildcards, agent=agent: task_outcomes(agent),
-        output:
-            outcome=report(
-                f"{RUN_DIR}/{agent.phase}/agents/{agent.name}/outcome.json",
-                caption="../workflow/report/captions/outcome.rst",
-                category="Outcomes",
-                subcategory=agent.phase,
-                labels={"phase": agent.phase, "agent": agent.name},
-            ),
-        log:
-            f"{RUN_DIR}/logs/{agent.phase}.{agent.name}.log",
-        retries: 1
-        resources:
-            agents=1,
-        params:
-            command=command("gather_tasks", RUN_DIR),
-            phase=agent.phase,
-            agent=agent.name,
-            policy=lambda wildcards, agent=agent: CALL.policy(agent),
-            guard=CALL.guard(agent.phase),
-        shell:
-            "exec {params.command:q} {params.phase:q} {params.agent:q} --policy {params.policy:q} --guard {params.guard:q} 2> {log:q}"
-
-    workflow.get_rule(agent.rule).docstring = f"Let the tasks of the agent {agent.name} be done, and merge them."
 
 
 rule merge_phase:

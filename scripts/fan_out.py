@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -14,8 +13,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.work.fanning import fan_out  # noqa: E402
 
 
@@ -32,6 +30,5 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        require_open(options.run_dir, options.guard)
         fan_out(options.run_dir, options.phase, options.agent)

@@ -14,8 +14,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.acceptance import by_commands  # noqa: E402
 from workflow.work.fanning import gather  # noqa: E402
 from workflow.work.jobs import Policy  # noqa: E402
@@ -30,13 +29,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--policy", default="{}", help="JSON: how a task works once more whose lines another one changed, too; see run_agent.py"
     )
-    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy")
+    parser.add_argument("--guard", default="", help="JSON: gates that must be open (phase to kind), policy, own")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        require_open(options.run_dir, options.guard)
         gather(options.run_dir, options.phase, options.agent, Policy(**json.loads(options.policy)), by_commands)

@@ -14,8 +14,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.acceptance import by_commands  # noqa: E402
 from workflow.work.integration import merge_phase  # noqa: E402
 from workflow.work.jobs import Policy  # noqa: E402
@@ -35,7 +34,6 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        require_open(options.run_dir, options.guard)
         policies = {name: Policy(**policy) for name, policy in json.loads(options.policies).items()}
         merge_phase(options.run_dir, options.phase, options.agents, policies, by_commands)

@@ -14,8 +14,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.gate.review import request_review  # noqa: E402
 from workflow.gate.verdict import judge  # noqa: E402
 from workflow.plan import policies  # noqa: E402
@@ -38,8 +37,7 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        require_open(options.run_dir, options.guard)
         wanted = json.loads(options.options)
         request_review(options.run_dir, options.phase, wanted)
         found = judge(options.run_dir, options.phase, wanted["gate"]["kind"], policies.read(wanted["gate"]["policy"]))

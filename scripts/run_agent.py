@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.work.agents import Policy, run_agent  # noqa: E402
 
 
@@ -35,11 +35,7 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        guard = json.loads(options.guard or "{}")
-        if guard.get("gates"):
-            from workflow.gate.guard import require_open
-
-            require_open(options.run_dir, **guard)
+        require_open(options.run_dir, options.guard)
         policy = Policy(**json.loads(options.policy))
         if "/" in options.agent:
             from workflow.proof.acceptance import by_commands

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.work.integration import start_phase  # noqa: E402
 
 
@@ -31,9 +30,5 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        guard = json.loads(options.guard or "{}")
-        if guard.get("gates"):
-            from workflow.gate.guard import require_open
-
-            require_open(options.run_dir, **guard)
+        require_open(options.run_dir, options.guard)
         start_phase(options.run_dir, options.phase, options.after)

@@ -14,8 +14,7 @@ if __name__ == "__main__":
 
     end_with_parent()  # before anything that takes its time to import
 
-from workflow.commands import main_guard  # noqa: E402
-from workflow.gate.guard import require_open  # noqa: E402
+from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.validation import validate_phase  # noqa: E402
 
 
@@ -32,6 +31,5 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        if options.guard:
-            require_open(options.run_dir, **json.loads(options.guard))
+        require_open(options.run_dir, options.guard)
         validate_phase(options.run_dir, options.phase, json.loads(options.options))

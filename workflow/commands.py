@@ -1,11 +1,13 @@
-"""What every script in `scripts/` shares: how it ends."""
+"""What every script in `scripts/` shares: which gates it asks before it begins, and how it ends."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from workflow.errors import PhasegateError, storage_error
 
@@ -17,6 +19,18 @@ def end_with_parent() -> None:
     from workflow.work.keeper import die_with_parent
 
     die_with_parent(int(os.environ.get(PARENT, 0)) or None)
+
+
+def require_open(run_dir: Path, told: str) -> None:
+    """RunError unless the gates are open that a job was told of with --guard: JSON of what `gate.guard.require_open` takes, or nothing.
+
+    What judges gates is loaded only where there is one.
+    """
+    guard = json.loads(told or "{}")
+    if guard.get("gates"):
+        from workflow.gate import guard as gates
+
+        gates.require_open(run_dir, **guard)
 
 
 @contextlib.contextmanager

@@ -111,10 +111,7 @@ class Call:
 
     def task_parents(self, phase: str, agent: str, task: str) -> list[str]:
         """The outcomes that a task builds on: those of agents, and of tasks of the same agent."""
-        names = [
-            *self.plan.agent(phase, agent).needs,
-            *(tasks.unit(agent, name) for name in self.fanned(phase, agent).tasks[task].builds_on),
-        ]
+        names = [*self.plan.agent(phase, agent).needs, *self.fanned(phase, agent).tasks[task].units(agent)]
         return [str(self.run_dir / phase / "agents" / name / "outcome.json") for name in names]
 
     def reached_tasks(self, phase: str, agent: str) -> list[str]:
@@ -144,17 +141,17 @@ class Call:
             history.record_opening(self.run_dir, here, found.digest, self.run_dir / here / "APPROVED")
         return found
 
-    def task_options(self, phase: str) -> str:
-        """What the page of a task needs to know, as JSON for its job; empty where tasks have no gates of their own."""
+    def task_show(self, phase: str) -> list[str]:
+        """The words for its job with what the page of a task needs to know; none where tasks have no gates of their own."""
         if self.plan.phases[phase].gate != taskgates.EACH:
-            return ""
-        return json.dumps({"command": asdict(self.command), "declared": self.declared()})
+            return []
+        return ["--show", json.dumps({"command": asdict(self.command), "declared": self.declared()})]
 
     def task_guard(self, phase: str, agent: str, task: str) -> str:
         """What the job of a task needs to judge the gates before it once more: those of phases, and of tasks that it builds on."""
         guard = json.loads(self.guard(phase))
         if self.plan.phases[phase].gate == taskgates.EACH:
-            places = [taskgates.place(phase, tasks.unit(agent, other)) for other in self.fanned(phase, agent).tasks[task].builds_on]
+            places = [taskgates.place(phase, other) for other in self.fanned(phase, agent).tasks[task].units(agent)]
             guard["gates"] |= dict.fromkeys(places, "required")
             guard["own"] |= dict.fromkeys(places, policies.as_json(self.policy_of(phase)))
         return json.dumps(guard)

@@ -48,7 +48,7 @@ def as_agents(agent: Agent, listed: list[Task]) -> list[Agent]:
             name=tasks.unit(agent.name, task.id),
             task=task.id,
             for_each=None,
-            needs=(*agent.needs, *(tasks.unit(agent.name, other) for other in task.builds_on)),
+            needs=(*agent.needs, *task.units(agent.name)),
         )
         for task in listed
     ]
@@ -62,7 +62,7 @@ def _needing(agent: Agent, ends: Mapping[str, list[str]]) -> Agent:
 def brief(agent: Mapping[str, Any], task: Task, lineage: Mapping[str, str]) -> dict[str, Any]:
     """The brief of a task, from the one of its agent. `lineage`: see `lineages`."""
     name = agent["agent"]
-    needs = [*agent["needs"], *(tasks.unit(name, other) for other in task.builds_on)]
+    needs = [*agent["needs"], *task.units(name)]
     told = {key: value for key, value in task.as_json().items() if key not in ("needs", "after")}
     return {**agent, "agent": tasks.unit(name, task.id), "needs": needs, "task": {**told, "lineage": lineage[task.id]}}
 

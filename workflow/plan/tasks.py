@@ -43,6 +43,10 @@ class Task:
         """All tasks whose results its tree holds."""
         return (*self.needs, *self.after)
 
+    def units(self, agent: str) -> list[str]:
+        """The names of these among the agents of the phase; `agent` is the one whose task this is."""
+        return [unit(agent, other) for other in self.builds_on]
+
     def as_json(self) -> dict[str, Any]:
         """The task as `tasks.json` holds it."""
         return {

@@ -36,7 +36,6 @@ def run_all(run_dir: Path, what: str, logs: Path, tree: str, wanted: list[dict[s
 
     `what` they are, for the lines of progress; `logs` is a folder for their logs.
 
-
     Each row has name, command, purpose, status, exit_code, duration_s, log, summary (its last line), reason. The
     set-up of the environment is timed apart from the checks. `options`: timeouts_s, sandbox, environments.
     """
