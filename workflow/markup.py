@@ -26,6 +26,8 @@ def environment(folder: Path | Sequence[Path] | None = None) -> jinja2.Environme
     """
     import jinja2  # a tenth of a second, and most of what uses this module renders nothing
 
+    from workflow import compiled
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder) if folder else None,
         undefined=jinja2.StrictUndefined,
@@ -33,6 +35,7 @@ def environment(folder: Path | Sequence[Path] | None = None) -> jinja2.Environme
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, Python and TOML: each place names its filter
+        bytecode_cache=compiled.MEMORY,
     )
     made.filters.update(json=literal, md=markdown_text, oneline=one_line, slug=slug)
     made.filters.update(fence=fenced, code=code_span, shell=shlex.join, label=mermaid_label)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOKEN = "FAULTS_TOKEN"
+TITLE = "phasegate: "
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Process:
 
     @property
     def words(self) -> list[str]:
-        """Its command line."""
+        """Its command line; of a job that is a fork (`phasegate: run_agent runs/demo plan a`) the words of its title."""
         try:
-            return Path(f"/proc/{self.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+            raw = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode(errors="replace")
         except OSError:
             return []
+        return raw.strip("\0").split(" ") if raw.startswith(TITLE) else raw.split("\0")[:-1]
 
     @property
     def variables(self) -> dict[str, str]:
@@ -113,7 +115,9 @@ def kill_all(token: str, others: Iterable[Process] = ()) -> int:
 
 
 def script_of(words: list[str]) -> str:
-    """The name of the script of Phasegate that a command line runs, such as run_agent; empty for any other."""
+    """The name of the script of Phasegate that a command line runs, such as run_agent; empty for any other, and for clients of forks."""
+    if words[:1] == [TITLE.strip()]:
+        return words[1]
     for word in words[1:3]:
         if word.endswith(".py") and "/scripts/" in word:
             return Path(word).stem

@@ -50,7 +50,7 @@ def scene(token: str, workdir: Path) -> Scene:
         words = process.words
         script = census.script_of(words)
         if script == "run_agent":
-            at = next(index for index, word in enumerate(words) if word.endswith("run_agent.py"))
+            at = next(index for index, word in enumerate(words) if Path(word).stem == "run_agent")
             supervisors.append(Supervisor(process, workdir / words[at + 1] / words[at + 2] / "agents" / words[at + 3]))
         elif script and script != "watch":
             jobs.append(process)

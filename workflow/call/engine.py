@@ -6,6 +6,7 @@ from typing import Any
 
 from workflow.call import slots, stopping
 from workflow.call.model import Call
+from workflow.forks import starting
 from workflow.view import terminal
 
 
@@ -17,7 +18,7 @@ def cap_agents(workflow: Any, call: Call) -> None:
 
 
 def settle_in(workflow: Any, call: Call) -> None:
-    """Signals are ours, and so is a terminal. For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots."""
+    """Signals are ours, and so is a terminal. For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots, jobs as forks."""
     stopping.heed(call)
     if not call.line.verbose and terminal.watched():
         _draw(workflow, call)
@@ -26,6 +27,7 @@ def settle_in(workflow: Any, call: Call) -> None:
     if hasattr(workflow.scheduler, "job_rate_limiter"):
         workflow.scheduler.job_rate_limiter = None
     slots.serve(workflow.scheduler)
+    starting.start()
 
 
 def _draw(workflow: Any, call: Call) -> None:

@@ -19,6 +19,7 @@ from workflow.call.ending import finish
 from workflow.call.model import Call
 from workflow.commands import PARENT, main_guard
 from workflow.errors import IntakeError, UsageError
+from workflow.forks import starting
 from workflow.gate import history, people
 from workflow.plan import commandline, intake, phases, roles, settings
 from workflow.plan.commandline import CommandLine
@@ -37,6 +38,8 @@ PROTECTION = {  # what is said about the protection that there is; nothing about
 def begin(root: Path, main: bool) -> Call:
     """Settle one call. Ends the process with one clear line where something is asked for that cannot be."""
     os.environ[PARENT] = str(os.getpid())
+    if not main:
+        starting.forget()
     with main_guard():
         call = _settle(root, main)
         if main and not call.line.dry_run and not call.line.verbose:
@@ -148,6 +151,8 @@ def _prepare(call: Call) -> None:
     trees.require_git()
     reruns.check_names(call)
     _become_writer(call)
+    if not (call.run_dir / "start.json").exists():
+        starting.start()  # there will be jobs, which it can get ready for meanwhile
     _start(call)
     if call.settings["sandbox"] != "off" and sandbox.choose("auto") in PROTECTION:
         print(PROTECTION[sandbox.choose("auto")], file=sys.stderr)

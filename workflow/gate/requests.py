@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflow import files, markup
 from workflow.gate import costs, feedback, taskgraphs
@@ -20,6 +20,9 @@ from workflow.proof.hygiene import record
 from workflow.proof.hygiene import summary as hygiene
 from workflow.work import clashes, leaks, logs, naming, outcomes, trees
 from workflow.work.redaction import Values
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 GREEN, YELLOW, RED = ("🟢", "READY FOR REVIEW"), ("🟡", "PARTIAL SUCCESS"), ("🔴", "NEEDS ATTENTION")
@@ -95,14 +98,18 @@ def write_request(
         "retry_failed": command.line("retry", config=(f"phase={phase}",)),
         "failed": [outcome["agent"] for outcome in found if outcome["status"] not in ("succeeded", "skipped")],
     }
-    pages = markup.environment(TEMPLATES)
     values["show_costs"] = costs.told_at_all(values["costs"])
+    files.write_text(folder / "REQUEST.md", template(secret).render(values))
+    return folder / "REQUEST.md"
+
+
+def template(secret: Values) -> jinja2.Template:
+    """The page; what it quotes is escaped, and neither `secret` nor a token by shape is among it."""
+    pages = markup.environment(TEMPLATES)
     pages.filters["md"] = lambda text: untrusted(leaks.redact_text(str(text), secret))
     pages.filters["places"] = lambda row: untrusted(leaks.redact_text(clashes.places(row), secret))
     pages.filters["fence"] = lambda text, language="": markup.fenced(markup.visible(leaks.redact_text(text, secret)), language)
-    page = pages.get_template("REQUEST.md.j2").render(values)
-    files.write_text(folder / "REQUEST.md", page)
-    return folder / "REQUEST.md"
+    return pages.get_template("REQUEST.md.j2")
 
 
 def _touch(shown: str, marker: Path) -> str:

@@ -1,0 +1,73 @@
+"""What the server does before it is asked for anything, and between jobs: import modules, and compile scripts and templates."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+NEEDED = (  # in the order in which a run comes to it: scripts, and modules that are imported only where they are needed
+    "start_run.py",
+    "jsonschema",
+    "start_phase.py",
+    "run_agent.py",
+    "workflow.work.prompts",
+    "setproctitle",
+    "workflow.work.shapes",
+    "merge_phase.py",
+    "score_hygiene.py",
+    "wcmatch.glob",
+    "validate_phase.py",
+    "cyclonedx.model.bom",
+    "cyclonedx.model.component",
+    "cyclonedx.output.json",
+    "request_review.py",
+    "workflow.gate.guard",
+)
+
+
+def steps() -> Iterator[None]:
+    """Get ready, one step at a time. What cannot be imported or compiled fails again in the job that needs it, which says so."""
+    for name in NEEDED:
+        with contextlib.suppress(Exception):
+            _load(name)
+        yield
+    for compiling in _templates():
+        with contextlib.suppress(Exception):
+            compiling()
+        yield
+    gc.freeze()  # what is there now is not looked at again, which would copy it into each fork
+
+
+@functools.cache
+def code_of(script: Path) -> CodeType:
+    """A script of scripts/, compiled. SystemExit for any other file."""
+    if script.parent != SCRIPTS:
+        raise SystemExit(f"{script}: is not a script of Phasegate")
+    return compile(script.read_bytes(), str(script), "exec", dont_inherit=True)
+
+
+def _load(name: str) -> None:
+    """Import a module, or what a script imports."""
+    if name.endswith(".py"):
+        script = SCRIPTS / name
+        exec(code_of(script), {"__name__": script.stem, "__file__": str(script)})  # noqa: S102 - not as `__main__`
+    else:
+        importlib.import_module(name)
+
+
+def _templates() -> Iterator[Callable[[], object]]:
+    """Calls that compile the templates which jobs fill in."""
+    from workflow import markup
+    from workflow.gate import requests
+    from workflow.plan import roles
+    from workflow.work.processes import NONE
+
+    prompts = markup.environment(roles.PROMPTS)
+    yield from (functools.partial(prompts.get_template, name) for name in prompts.list_templates())
+    yield functools.partial(requests.template, NONE)
