@@ -227,9 +227,7 @@ def end_snakemake(place: Place, client: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("happens", [kill_client, kill_server, end_server, end_snakemake])
-def test_job_ends_with_its_client_the_server_and_snakemake(
-    place: Place, happens: Callable[[Place, subprocess.Popen[str]], None]
-) -> None:
+def test_job_ends_with_its_client_the_server_and_snakemake(place: Place, happens: Callable[[Place, subprocess.Popen[str]], None]) -> None:
     client, other = place.start("sleep"), place.start("sleep")
     job, next_job = begun(client), begun(other)
     happens(place, client)

@@ -18,7 +18,10 @@ def cap_agents(workflow: Any, call: Call) -> None:
 
 
 def settle_in(workflow: Any, call: Call) -> None:
-    """Signals are ours, and so is a terminal. For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots, jobs as forks."""
+    """Signals are ours, and so is a terminal.
+
+    For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots, jobs as forks.
+    """
     stopping.heed(call)
     if not call.line.verbose and terminal.watched():
         _draw(workflow, call)

@@ -5,11 +5,10 @@
 Imports next to nothing, since each job pays for it; `_socket` is what the module `socket` wraps.
 """
 
+import _socket
 import os
 import signal
 import sys
-
-import _socket
 
 GONE = 137  # as if killed: neither the job nor the server has said how it ended
 
@@ -57,7 +56,7 @@ def main() -> None:
         os._exit(end_of_job(server))
     for number, handler in before.items():
         signal.signal(number, handler)
-    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])  # noqa: S606 - an argument list
 
 
 if __name__ == "__main__":

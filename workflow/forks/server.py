@@ -1,6 +1,6 @@
 """The server: it gets ready, and forks for each client that asks. Started by `starting.start`.
 
-    python server.py LISTENER      the number of an inherited socket that listens; standard input is a pipe from snakemake
+python server.py LISTENER      the number of an inherited socket that listens; standard input is a pipe from snakemake
 """
 
 from __future__ import annotations

@@ -38,9 +38,7 @@ def launch(program: Path) -> tuple[subprocess.Popen[bytes], str]:
         env = {**os.environ, ADDRESS: f"{name}:{token}"}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})  # until it ignores them
         try:
-            started = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env, pass_fds=[listener.fileno()]
-            )
+            started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env, pass_fds=[listener.fileno()])
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return started, env[ADDRESS]
