@@ -40,6 +40,7 @@ SCRIPTS = {
     "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "late": "import atexit; atexit.register(lambda: print('at the end')); print('first', end=' ')",
     "sleep": "import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)",
+    "leaving": "import os, time; os.fork() or (time.sleep(1), os._exit(0))",
     "deaf": "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), print('heard', flush=True), "
     "os._exit(9))); print(os.getpid(), flush=True); time.sleep(300)",
 }
@@ -242,6 +243,19 @@ def test_job_ends_with_its_client_the_server_and_snakemake(place: Place, happens
         place.server.wait(20)
         assert place.run("code")[0] == 7, "without a server"
     other.kill()
+
+
+def test_end_of_a_job_that_leaves_a_fork_behind_is_not_taken_for_the_end_of_another_client(place: Place) -> None:
+    for _ in range(20):
+        leaving = [place.start("leaving") for _ in range(3)]
+        client = place.start("sleep")
+        job = begun(client)
+        assert [one.wait(20) for one in leaving] == [0, 0, 0]
+        time.sleep(0.1)
+        assert job.is_running()
+        assert client.poll() is None
+        assert place.server.poll() is None
+        client.kill()
 
 
 def test_server_that_ends_waits_for_jobs_and_tells_how_they_ended(place: Place) -> None:

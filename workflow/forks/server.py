@@ -58,7 +58,7 @@ class Server:
                     else:
                         ready.unregister(handle)  # this client has hung up, or was told to stop
                         _end(next(child for child, client in self.jobs.items() if client.fileno() == handle))
-                self._reap()
+                self._reap(ready)
         return None
 
     def _fork(self, ready: select.epoll) -> socket.socket | None:
@@ -78,15 +78,21 @@ class Server:
         ready.register(client, select.EPOLLRDHUP)  # what it says is for the fork
         return None
 
-    def _reap(self) -> None:
-        """Tell the clients of jobs that have ended how they did."""
+    def _reap(self, ready: select.epoll) -> None:
+        """Tell the clients of jobs that have ended how they did.
+
+        What a job has left behind may hold the connection, which would be watched still under a number that is another's by then.
+        """
         while self.jobs:
             child, status = os.waitpid(-1, os.WNOHANG)
             if child == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
-            with self.jobs.pop(child) as client, contextlib.suppress(OSError):
-                client.sendall(b"%d\n" % (code if code >= 0 else 128 - code))
+            with self.jobs.pop(child) as client:
+                with contextlib.suppress(FileNotFoundError):
+                    ready.unregister(client)
+                with contextlib.suppress(OSError):
+                    client.sendall(b"%d\n" % (code if code >= 0 else 128 - code))
 
     def _stop(self) -> None:
         self.stopping = True
