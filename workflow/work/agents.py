@@ -127,7 +127,7 @@ def publish(job: Job, attempt: Attempt, base: trees.Commit) -> dict[str, Any]:
     elif settled["tree"] is not None:
         name = settling.attempt_name(job, attempt)
         result = trees.commit_tree(job.repo, _tree_on(job, attempt, base), [base.commit], name, ended["ended_at"])
-    changed = joining.described(job.repo, base.commit, result.commit)
+    changed = joining.described(job.repo, base.commit, result.tree)
     return outcomes.from_attempt(job.brief, attempt, job.agent_dir, base, result, changed)
 
 

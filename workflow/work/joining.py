@@ -56,7 +56,7 @@ def hunks(marked: str) -> list[Hunk]:
 
 
 def described(repo: Path, old: str, new: str) -> list[dict[str, Any]]:
-    """The files that differ between two commits, each with path, change, mode, size and sha256."""
+    """The files that differ between two commits or trees, each with path, change, mode, size and sha256."""
     found = trees.changes(repo, old, new)
     hashes = trees.sha256_of(repo, [change.blob for change in found if change.kind != "D"])
     words = {"A": "added", "M": "changed", "T": "changed", "D": "deleted"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import functools
 import hashlib
 import os
 import re
@@ -23,6 +24,7 @@ from workflow.work import loose
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
 NO_BLOB = "0" * 40
+OBJECT = re.compile(r"[0-9a-f]{40}")
 QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "core.quotePath=false",
          "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0",
          "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
@@ -255,14 +257,13 @@ def put_back(repo: Path, tree: str, base: str, paths: list[str]) -> str:
 
 def tree_without(repo: Path, tree: str, path: str) -> str:
     """A hash (SHA-256) of all that a tree holds besides one file."""
-    listed = git("ls-tree", "-r", "-z", "--full-tree", tree, repo=repo).split("\0")
-    kept = "\0".join(line for line in listed if line.partition("\t")[2] != path)
+    kept = "\0".join("".join(line) for line in _listed(repo, tree) if line[2] != path)
     return hashlib.sha256(kept.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def changes(repo: Path, old: str, new: str) -> list[Change]:
     """What differs between two trees or commits, sorted by path (renames are a deletion and an addition)."""
-    raw = git("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new, repo=repo).split("\0")
+    raw = _told(repo, ("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new), (old, new)).split("\0")
     found = []
     for head, path in zip(raw[0::2], raw[1::2], strict=False):
         _, mode, _, blob, kind = head.lstrip(":").split(" ")
@@ -314,19 +315,33 @@ def _read_by_git(repo: Path, names: list[str]) -> Iterator[bytes]:
 
 def files(repo: Path, commit: str) -> list[str]:
     """The paths of all files in a commit, sorted."""
-    return [path for path in git("ls-tree", "-r", "-z", "--name-only", commit, repo=repo).split("\0") if path]
+    return [path for _, path in entries(repo, commit)]
 
 
 def blobs(repo: Path, tree: str) -> dict[str, str]:
     """The ids of all files in a tree, by path."""
-    listed = git("ls-tree", "-r", "-z", "--full-tree", tree, repo=repo).split("\0")
-    return {path: head.split(" ")[2] for head, _, path in (line.partition("\t") for line in listed if line)}
+    return {path: head.split(" ")[2] for head, _, path in _listed(repo, tree)}
 
 
 def entries(repo: Path, commit: str) -> list[tuple[str, str]]:
     """(mode, path) of everything in a commit, sorted by path: files, links, submodules."""
-    listed = git("ls-tree", "-r", "-z", "--full-tree", commit, repo=repo).split("\0")
-    return [(head.split(" ", 1)[0], path) for head, _, path in (line.partition("\t") for line in listed if line)]
+    return [(head.split(" ", 1)[0], path) for head, _, path in _listed(repo, commit)]
+
+
+def _listed(repo: Path, tree: str) -> Iterator[tuple[str, str, str]]:
+    """(mode, kind and id, a tab, path) of everything in a tree or commit, sorted by path."""
+    listed = _told(repo, ("ls-tree", "-r", "-z", "--full-tree", tree), (tree,))
+    return (line.partition("\t") for line in listed.split("\0") if line)
+
+
+def _told(repo: Path, words: tuple[str, ...], about: tuple[str, ...]) -> str:
+    """What git says about objects: the same as before where it was asked before, since an object never changes; a ref may."""
+    return _told_once(repo, words) if all(map(OBJECT.fullmatch, about)) else git(*words, repo=repo)
+
+
+@functools.lru_cache(maxsize=4)
+def _told_once(repo: Path, words: tuple[str, ...]) -> str:
+    return git(*words, repo=repo)
 
 
 def read_file(repo: Path, commit: str, path: str) -> bytes:
