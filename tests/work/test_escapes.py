@@ -25,6 +25,7 @@ import pytest
 from conftest import ROOT, wait_for
 from faults.fit import unfit
 
+from workflow.forks import ADDRESS, starting
 from workflow.work import sandbox
 
 KINDS = ("none", *sandbox.KINDS)
@@ -245,6 +246,39 @@ def test_no_way_leads_out_of_a_sandbox_and_each_does_without_one(way: Way, kind:
 def test_the_supervisor_and_its_keeper_cannot_be_signalled(kind: str, world: World) -> None:
     kill = "for one in {os.getppid(), supervisor} - {0, 1}: attempt(lambda: os.kill(one, 9))\nimport time; time.sleep(0.5)"
     assert world.let(kind, kill) == ("" if kind == "none" else "alive\n")
+
+
+ASK = """
+name = os.environ["SERVER"]
+def found():
+    yield "0" * 64
+    for one in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            variables = Path("/proc", one, "environ").read_bytes().split(bytes(1))
+        except OSError:
+            continue
+        yield from (value.decode().rpartition(":")[2] for value in variables if value.startswith(f"PHASEGATE_FORKS={name}:".encode()))
+def ask(token):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(chr(0) + name)
+        told = b"".join(part.encode() + bytes(1) for part in (token, os.getcwd(), "2", os.environ["SCRIPT"], "--help"))
+        socket.send_fds(client, [len(told).to_bytes(4, "big") + told], [0, 1, 2])
+        loot(client.recv(100).decode())
+for token in {os.environ.get("PHASEGATE_FORKS", "").rpartition(":")[2], *found()}:
+    attempt(lambda: ask(token))
+"""
+
+
+def test_nobody_in_a_sandbox_gets_a_job_from_the_server_of_forks(kind: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, address = starting.launch(ROOT / "workflow/forks/server.py")
+    try:
+        monkeypatch.setenv(ADDRESS, address)
+        assert world.let(kind, ASK, SERVER=address.partition(":")[0], SCRIPT=str(ROOT / "scripts/run_agent.py")) == "alive\n"
+        assert ("begun" in world.loot) is (kind == "none"), (world.work / "log").read_text()
+        assert server.poll() is None
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture

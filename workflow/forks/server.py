@@ -64,11 +64,14 @@ class Server:
     def _fork(self, ready: select.epoll) -> socket.socket | None:
         """Fork for a client; the connection in the fork, None here."""
         client, _ = self.listener.accept()
-        if self.stopping or _user(client) != os.getuid():
+        server = os.getpid()
+        try:
+            if self.stopping or _user(client) != os.getuid():
+                raise PermissionError
+            child = os.fork()
+        except OSError:  # or there may be no more processes
             client.close()
             return None
-        server = os.getpid()
-        child = os.fork()
         if child == 0:
             keeper.die_with_parent(server)
             for one in (self.listener, *self.jobs.values()):

@@ -8,19 +8,23 @@ entries, and whatever program unpacks a bundle finds what was verified. Format: 
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
+import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 EPOCH = (1980, 1, 1, 12, 1, 0)
 DATE, TIME = 1 << 5 | 1, 12 << 11 | 1 << 5  # EPOCH as MS-DOS has it
 VERSION, VERSION_64, UNIX, UTF8 = 20, 45, 3, 0x800
 CHUNK = 1 << 20
+BATCH, SMALL = 100, 1 << 21  # entries that a thread takes at once; bytes for which no thread is started
 UNPACKED_LIMIT = 4 << 30
 NAME_SHOWN = 200
 HEADER = 30  # bytes of an entry's header before its name
+READING = threading.Lock()
 COUNT_LIMIT, PLACE_LIMIT = 0xFFFF, 0x7FFFFFFF  # beyond these zipfile adds the records of ZIP64
 
 
@@ -73,8 +77,38 @@ def _end(count: int, size: int, place: int) -> bytes:
     return more + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, counted, counted, min(size, 0xFFFFFFFF), min(place, 0xFFFFFFFF), 0)
 
 
+def hashes(file: BinaryIO, infos: Sequence[zipfile.ZipInfo]) -> Iterator[str | Exception]:
+    """SHA-256 of the content of each entry, in their order, or the zlib.error or BadZipFile that says how it is damaged.
+
+    `oddities` has found nothing. Inflating and hashing leave the interpreter to others meanwhile, so that every processor works.
+    """
+    batches = [infos[begin : begin + BATCH] for begin in range(0, len(infos), BATCH)]
+    if len(batches) == 1 or sum(info.compress_size for info in infos) < SMALL:
+        for batch in batches:
+            yield from _hashes(file, batch)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for found in pool.map(lambda batch: _hashes(file, batch), batches):
+                yield from found
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _hashes(file: BinaryIO, infos: Sequence[zipfile.ZipInfo]) -> list[str | Exception]:
+    found: list[str | Exception] = []
+    for info in infos:
+        try:
+            found.append(sha256(file, info))
+        except (zlib.error, zipfile.BadZipFile) as error:
+            found.append(error)
+    return found
+
+
 def sha256(file: BinaryIO, info: zipfile.ZipInfo) -> str:
-    """Hash of the content of an entry, read in pieces; `oddities` has found nothing. BadZipFile or zlib.error where it is damaged."""
+    """Hash of the content of an entry; `oddities` has found nothing. BadZipFile or zlib.error where it is damaged."""
     digest, crc, size = hashlib.sha256(), 0, 0
     for piece in _content(file, info):
         size += len(piece)
@@ -89,12 +123,12 @@ def sha256(file: BinaryIO, info: zipfile.ZipInfo) -> str:
 
 def _content(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
     """The content of an entry in pieces of at most CHUNK bytes. BadZipFile where its compressed form ends early or goes on."""
-    file.seek(info.header_offset + HEADER + len(info.filename.encode("utf-8", "surrogatepass")))
+    pieces = _pieces(file, info.header_offset + HEADER + len(info.filename.encode("utf-8", "surrogatepass")), info.compress_size)
     if info.compress_type == zipfile.ZIP_STORED:
-        yield from _pieces(file, info.compress_size)
+        yield from pieces
         return
     unpacker = zlib.decompressobj(-15)
-    for piece in _pieces(file, info.compress_size):
+    for piece in pieces:
         raw = piece
         while raw and not unpacker.eof:
             yield unpacker.decompress(raw, CHUNK)
@@ -106,8 +140,13 @@ def _content(file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
         raise zipfile.BadZipFile("its compressed form ends early, or bytes lie behind its end")
 
 
-def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
-    left = size
-    while left > 0 and (raw := file.read(min(CHUNK, left))):
-        left -= len(raw)
+def _pieces(file: BinaryIO, place: int, size: int) -> Iterator[bytes]:
+    """The bytes of a file from a place on; several threads may read it."""
+    while size > 0:
+        with READING:
+            file.seek(place)
+            raw = file.read(min(CHUNK, size))
+        if not raw:
+            return
+        place, size = place + len(raw), size - len(raw)
         yield raw

@@ -15,7 +15,10 @@ import json
 import os
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +32,7 @@ from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, ent
 from workflow.work import trees
 
 LARGE = 1 << 31  # a larger file is stored as it is
+HELD, AHEAD = 64 << 20, 64  # bytes and files that are read before the first of them is written
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -45,14 +49,14 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     try:
         ids = trees.blobs(repo, tree) if listed else {}
         with zipfile.ZipFile(partial, "w") as archive:
-            _add(archive, MANIFEST, files.pretty_json(manifest).encode(), entry_mode("100644"), compression)
+            _add(archive, MANIFEST, _made(files.pretty_json(manifest).encode(), compression), entry_mode("100644"))
             for name, content in sorted(provenance.extras(run_dir, manifest).items()):
-                _add(archive, name, content, entry_mode("100644"), compression)
+                _add(archive, name, _made(content, compression), entry_mode("100644"))
             contents = trees.read_objects(repo, [ids.get(item["path"], f"{tree}:{item['path']}") for item in listed])
-            for item, content in zip(listed, contents, strict=True):
-                if files.sha256_bytes(content) != item["sha256"]:
+            for item, made in zip(listed, _side_by_side(contents, compression), strict=True):
+                if made.sha256 != item["sha256"]:
                     raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
-                _add(archive, entry_name(item["path"]), content, entry_mode(item["mode"]), compression)
+                _add(archive, entry_name(item["path"]), made, entry_mode(item["mode"]))
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
@@ -61,21 +65,53 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
     return target
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes, mode: int, compression: int) -> None:
-    """Add an entry, whose bytes libdeflate makes: `zipfile` would ask zlib, which is not the same one in each Python."""
+@dataclass(frozen=True)
+class _Made:
+    """The content of an entry as it stands in the zip: `packed`, where that is not the content itself."""
+
+    content: bytes
+    sha256: str
+    crc: int
+    packed: bytes | bytearray | None
+
+
+def _made(content: bytes, compression: int) -> _Made:
+    """Compress with libdeflate: `zipfile` would ask zlib, which is not the same one in each Python."""
+    plain = not compression or not content or len(content) > LARGE  # deflate would make two bytes of none
+    packed = None if plain else deflate.deflate_compress(content, compression)
+    return _Made(content, files.sha256_bytes(content), deflate.crc32(content), packed)
+
+
+def _side_by_side(contents: Iterator[bytes], compression: int) -> Iterator[_Made]:
+    """`_made` of each, in their order. Hashing and compressing leave the interpreter to others, so that every processor works."""
+    waiting: deque[Future[_Made]] = deque()
+    held = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for content in contents:
+            waiting.append(pool.submit(_made, content, compression))
+            held += len(content)
+            while waiting and (held > HELD or len(waiting) > AHEAD):
+                made = waiting.popleft().result()
+                held -= len(made.content)
+                yield made
+        for future in waiting:
+            yield future.result()
+
+
+def _add(archive: zipfile.ZipFile, name: str, made: _Made, mode: int) -> None:
+    """Add an entry. What is packed already `zipfile` does not take, so that its own lists are kept here."""
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system = 3
     info.external_attr = mode << 16
-    if not compression or not content or len(content) > LARGE:  # deflate would make two bytes of none
-        archive.writestr(info, content)
+    if made.packed is None:
+        archive.writestr(info, made.content)
         return
-    packed = deflate.deflate_compress(content, compression)
     info.compress_type = zipfile.ZIP_DEFLATED
-    info.CRC, info.file_size, info.compress_size = deflate.crc32(content), len(content), len(packed)
+    info.CRC, info.file_size, info.compress_size = made.crc, len(made.content), len(made.packed)
     out = archive.fp
     assert out is not None
     info.header_offset = out.tell()
-    out.write(info.FileHeader() + packed)
+    out.write(info.FileHeader() + made.packed)
     archive.filelist.append(info)
     archive.NameToInfo[info.filename] = info
     archive.start_dir = out.tell()

@@ -11,9 +11,8 @@ import hashlib
 import json
 import re
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,6 +110,7 @@ def _entry_problems(file: BinaryIO | None, archive: zipfile.ZipFile, manifest: A
     """Entries that are not what the manifest lists; with `file`, their contents are read, too."""
     listed = {entry_name(item["path"]): item for item in manifest["subject"]["files"]}
     seen: set[str] = set()
+    to_read: list[zipfile.ZipInfo] = []
     for info in archive.infolist():
         if info.filename in seen:
             yield f"{shown(info.filename)} stands twice"
@@ -122,21 +122,22 @@ def _entry_problems(file: BinaryIO | None, archive: zipfile.ZipFile, manifest: A
             yield f"{shown(info.filename)} is not in the manifest"
         elif info.external_attr >> 16 != entry_mode(item["mode"]):
             yield f"{shown(info.filename)} has the mode {info.external_attr >> 16:o}, its manifest says {entry_mode(item['mode']):o}"
+        elif not own and info.file_size != item["size"]:
+            yield f"{shown(info.filename)} has {info.file_size} bytes, its manifest says {item['size']}"
         elif not own:
-            yield from _content_problems(file, info, item)
+            to_read.append(info)
     yield from (f"{shown(name)} is missing" for name in listed if name not in seen)
+    if file is not None:
+        yield from _content_problems(file, to_read, listed)
 
 
-def _content_problems(file: BinaryIO | None, info: zipfile.ZipInfo, item: dict[str, Any]) -> Iterator[str]:
-    """Whether one entry holds the bytes that the manifest lists."""
-    if info.file_size != item["size"]:
-        yield f"{shown(info.filename)} has {info.file_size} bytes, its manifest says {item['size']}"
-    elif file is not None:
-        try:
-            if archives.sha256(file, info) != item["sha256"]:
-                yield f"{shown(info.filename)} has other bytes than its manifest says"
-        except (zlib.error, zipfile.BadZipFile) as error:
-            yield f"{shown(info.filename)} cannot be unpacked: {error}"
+def _content_problems(file: BinaryIO, infos: list[zipfile.ZipInfo], listed: Mapping[str, Any]) -> Iterator[str]:
+    """Which entries do not hold the bytes that the manifest lists."""
+    for info, found in zip(infos, archives.hashes(file, infos), strict=True):
+        if isinstance(found, Exception):
+            yield f"{shown(info.filename)} cannot be unpacked: {found}"
+        elif found != listed[info.filename]["sha256"]:
+            yield f"{shown(info.filename)} has other bytes than its manifest says"
 
 
 def verify_phase(run_dir: Path, phase: str, after: list[str]) -> tuple[str | None, list[str]]:
