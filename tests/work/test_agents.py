@@ -283,7 +283,7 @@ def test_parents_that_do_not_merge_are_a_conflict_that_names_the_files(run: Run)
     run.agent("two", "echo 2 > same.txt")
     outcome = run.agent("both", "echo x > x", needs=["one", "two"])
     assert outcome["status"] == "conflict"
-    assert outcome["errors"] == ["the results of one and two do not merge: same.txt"]
+    assert outcome["errors"] == ["the results of one and two do not merge: same.txt; let one of them need the other"]
     assert run.attempts("both") == []
 
 

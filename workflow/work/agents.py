@@ -62,7 +62,8 @@ def ground(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, dict[
     for parent in parents:
         joined, merged = joining.join(job.repo, base, parent, f"base of {job.brief['phase']}_{job.brief['agent']}")
         if joined is None:
-            why = [f"the results of {' and '.join(job.brief['needs'])} do not merge: {', '.join(merged.conflicts)}"]
+            both, where = " and ".join(job.brief["needs"]), ", ".join(merged.conflicts)
+            why = [f"the results of {both} do not merge: {where}; let one of them need the other"]
             return base, outcomes.blank(job.brief, "conflict", why, None)
         base = joined
     return base, None
