@@ -32,7 +32,7 @@ from workflow.proof.verification import MANIFEST, MANIFEST_LIMIT, digest_of, ent
 from workflow.work import trees
 
 LARGE = 1 << 31  # a larger file is stored as it is
-HELD, AHEAD = 64 << 20, 64  # bytes and files that are read before the first of them is written
+HELD = 1 << 20  # bytes that a thread takes at once, and the last file beyond them
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
@@ -84,18 +84,29 @@ def _made(content: bytes, compression: int) -> _Made:
 
 def _side_by_side(contents: Iterator[bytes], compression: int) -> Iterator[_Made]:
     """`_made` of each, in their order. Hashing and compressing leave the interpreter to others, so that every processor works."""
-    waiting: deque[Future[_Made]] = deque()
-    held = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for content in contents:
-            waiting.append(pool.submit(_made, content, compression))
-            held += len(content)
-            while waiting and (held > HELD or len(waiting) > AHEAD):
-                made = waiting.popleft().result()
-                held -= len(made.content)
-                yield made
+    waiting: deque[Future[list[_Made]]] = deque()
+    processors = os.cpu_count() or 1
+    with ThreadPoolExecutor(processors) as pool:
+        for batch in _batches(contents):
+            waiting.append(pool.submit(lambda batch: [_made(content, compression) for content in batch], batch))
+            if len(waiting) > processors:
+                yield from waiting.popleft().result()
         for future in waiting:
-            yield future.result()
+            yield from future.result()
+
+
+def _batches(contents: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Files for one thread at a time."""
+    batch: list[bytes] = []
+    held = 0
+    for content in contents:
+        batch.append(content)
+        held += len(content)
+        if held > HELD:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _add(archive: zipfile.ZipFile, name: str, made: _Made, mode: int) -> None:
@@ -108,13 +119,11 @@ def _add(archive: zipfile.ZipFile, name: str, made: _Made, mode: int) -> None:
         return
     info.compress_type = zipfile.ZIP_DEFLATED
     info.CRC, info.file_size, info.compress_size = made.crc, len(made.content), len(made.packed)
-    out = archive.fp
-    assert out is not None
-    info.header_offset = out.tell()
-    out.write(info.FileHeader() + made.packed)
+    assert archive.fp is not None
+    info.header_offset = archive.start_dir
+    archive.start_dir += archive.fp.write(info.FileHeader() + made.packed)
     archive.filelist.append(info)
     archive.NameToInfo[info.filename] = info
-    archive.start_dir = out.tell()
 
 
 def read_manifest(bundle: Path) -> dict[str, Any]:

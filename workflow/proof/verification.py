@@ -22,6 +22,7 @@ from workflow.proof.archives import shown
 
 MANIFEST = "MANIFEST.json"
 MANIFEST_LIMIT = 64 << 20
+OUTSIDE = re.compile(r"\A[/\\]|\A[A-Za-z]:[/\\]|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 NAMED = 20  # so many problems of a bundle are named; what a stranger sent may have millions
 
 
@@ -62,7 +63,7 @@ def verify_bundle(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
 def _leads_out(name: str) -> bool:
     """Whether a path leads out of the folder that it is relative to, with the separators and drives of Windows, too."""
-    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:[/\\]", name) is not None
+    return OUTSIDE.search(name) is not None
 
 
 def _problems(file: BinaryIO, archive: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
