@@ -62,6 +62,9 @@ def test_the_todo_app_is_developed_task_by_task_and_pays_only_for_what_the_plan_
     assert stop.last[-3].endswith("2 of 2 checks passed (tests pass, coverage pass)")
 
     page = desk.read(f"runs/{RUN}/development/REQUEST.md")
+    (row,) = [line.split(" | ") for line in page.splitlines() if line.startswith("| developer")]
+    assert (row[0], row[1], row[4]) == ("| developer (12 tasks)", "succeeded", "12")
+    assert re.fullmatch(r"[0-9.]+ s", row[2])
     (graph,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
     node = dict(re.findall(r'^  (t\d+)\["([\w-]+)<br/>.*"\]:::succeeded$', graph, re.MULTILINE))
     assert set(node.values()) == names
