@@ -11,9 +11,11 @@ import pytest
 from pages import plan_of
 from rich.live import Live
 
-from workflow.view.screen import PATIENCE_S, SOCKET, Screen
+from workflow.view import screen as screens
+from workflow.view.screen import SOCKET, Screen
 from workflow.work.saying import ADDRESS, send
 
+LONG_S = 120.0
 PLAN = plan_of({"plan": {"writer": ()}})
 
 
@@ -24,6 +26,7 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     (folder / "runs").mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.setenv(ADDRESS, "")
+    monkeypatch.setattr(screens, "PATIENCE_S", LONG_S)
     made = Screen(None, None)  # type: ignore[arg-type]
     yield made
     made.hide()
@@ -47,7 +50,7 @@ def test_end_from_another_folder_is_quick_and_leaves_nothing(screen: Screen, tmp
     monkeypatch.chdir(tmp_path)
     began = time.monotonic()
     screen.hide()
-    assert time.monotonic() - began < PATIENCE_S / 2
+    assert time.monotonic() - began < LONG_S / 2, "nobody had to wait for anything"
     assert gone(screen, voice)
 
 
@@ -56,7 +59,7 @@ def test_end_does_not_depend_on_the_socket(screen: Screen) -> None:
     voice.unlink()
     began = time.monotonic()
     screen.hide()
-    assert time.monotonic() - began < PATIENCE_S / 2
+    assert time.monotonic() - began < LONG_S / 2, "nobody had to wait for anything"
     assert gone(screen, voice)
 
 

