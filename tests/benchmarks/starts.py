@@ -12,8 +12,8 @@ from benchmarks.timing import Effort, medians, phasegate, version_s
 
 PHASES = {"work": ["first"]}
 REST = (
-    "two thirds go to the Python starts and imports of the three jobs before it (start_run, start_phase, the agent's own), a quarter to "
-    "reading the settings and building the DAG, the rest to tree and sandbox"
+    "a third goes to reading the settings and building the DAG, the rest to three jobs one after the other: start_run with the schema of "
+    "the brief, start_phase, and the agent's own with its prompt, tree and sandbox"
 )
 
 

@@ -16,10 +16,7 @@ from benchmarks.timing import Effort, Forks, cpu_s, medians
 from workflow.work import trees
 
 FILES = 1000
-REST = (
-    "imports take two fifths (the library a fifth, Jinja2 a seventh, the scanner for secrets a twentieth), git's 14 processes a third, "
-    "most of it the checkout"
-)
+REST = "most of the rest are ten processes of git, of which the checkout takes half; the client of the fork is a twentieth"
 SCRIPT = "echo made > made.txt"
 BY_HAND = """
 "$1" -S -E -c pass
