@@ -16,7 +16,7 @@ import os
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,8 +52,8 @@ def pack(run_dir: Path, manifest: dict[str, Any], target: Path, compression: int
             _add(archive, MANIFEST, _made(files.pretty_json(manifest).encode(), compression), entry_mode("100644"))
             for name, content in sorted(provenance.extras(run_dir, manifest).items()):
                 _add(archive, name, _made(content, compression), entry_mode("100644"))
-            contents = trees.read_objects(repo, [ids.get(item["path"], f"{tree}:{item['path']}") for item in listed])
-            for item, made in zip(listed, _side_by_side(contents, compression), strict=True):
+            objects = [(ids.get(item["path"], f"{tree}:{item['path']}"), item["size"]) for item in listed]
+            for item, made in zip(listed, _side_by_side(repo, objects, compression), strict=True):
                 if made.sha256 != item["sha256"]:
                     raise RunError(f"{repo}: {item['path']!r} has other bytes than the manifest says; the repository is damaged")
                 _add(archive, entry_name(item["path"]), made, entry_mode(item["mode"]))
@@ -82,26 +82,33 @@ def _made(content: bytes, compression: int) -> _Made:
     return _Made(content, files.sha256_bytes(content), deflate.crc32(content), packed)
 
 
-def _side_by_side(contents: Iterator[bytes], compression: int) -> Iterator[_Made]:
-    """`_made` of each, in their order. Hashing and compressing leave the interpreter to others, so that every processor works."""
+def _side_by_side(repo: Path, objects: Sequence[tuple[str, int]], compression: int) -> Iterator[_Made]:
+    """`_made` of each object (name, bytes), in their order, by a thread per processor.
+
+    Reading, hashing and compressing leave the interpreter to others; no more is read ahead than what the threads work on.
+    """
     waiting: deque[Future[list[_Made]]] = deque()
     processors = os.cpu_count() or 1
     with ThreadPoolExecutor(processors) as pool:
-        for batch in _batches(contents):
-            waiting.append(pool.submit(lambda batch: [_made(content, compression) for content in batch], batch))
+        for names in _batches(objects):
+            waiting.append(pool.submit(_made_of, repo, names, compression))
             if len(waiting) > processors:
                 yield from waiting.popleft().result()
         for future in waiting:
             yield from future.result()
 
 
-def _batches(contents: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Files for one thread at a time."""
-    batch: list[bytes] = []
+def _made_of(repo: Path, names: list[str], compression: int) -> list[_Made]:
+    return [_made(content, compression) for content in trees.read_objects(repo, names)]
+
+
+def _batches(objects: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
+    """The names of objects for one thread at a time."""
+    batch: list[str] = []
     held = 0
-    for content in contents:
-        batch.append(content)
-        held += len(content)
+    for name, size in objects:
+        batch.append(name)
+        held += size
         if held > HELD:
             yield batch
             batch, held = [], 0
