@@ -284,3 +284,22 @@ def test_what_snakemake_ignores_is_ignored_by_jobs(tmp_path: Path) -> None:
     assert json.loads(place.run("tell")[1])["signals"]["1"] == "1"
     place.server.kill()
     place.server.wait()
+
+
+def test_server_that_is_busy_getting_ready_ends_with_snakemake(tmp_path: Path) -> None:
+    place = Place(tmp_path / "busy")
+    place.server.kill()
+    place.server.wait()
+    place.script("start_run").write_text("import time; time.sleep(60)")
+    code = (
+        "import sys, time; from pathlib import Path; from workflow.forks import starting\n"
+        "print(starting.launch(Path(sys.argv[1]))[0].pid, flush=True); time.sleep(60)"
+    )
+    program = str(place.root / "workflow/forks/server.py")
+    with subprocess.Popen([sys.executable, "-c", code, program], cwd=place.root, stdout=subprocess.PIPE, text=True) as snakemake:
+        assert snakemake.stdout is not None
+        server = psutil.Process(int(snakemake.stdout.readline()))
+        time.sleep(2)
+        assert server.is_running()
+        snakemake.kill()
+    assert gone(server)

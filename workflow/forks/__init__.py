@@ -7,7 +7,7 @@ The client asks for a job, waits for its end and ends with its exit code; where 
 that was killed) it becomes the script itself. So the same command line works everywhere, and by hand.
 
 What has to end, ends: the job gets TERM when its client is told to stop or is gone (the server sees the connection close), when
-snakemake is gone (the server sees its pipe close, and passes TERM on), and when the server is gone (`PR_SET_PDEATHSIG`).
+snakemake is gone (the server gets TERM, or sees its pipe close, and passes TERM on), and when the server is gone (`PR_SET_PDEATHSIG`).
 
 The socket has a name in Linux's abstract namespace, so that it leaves no file behind. A sandbox without a network of its own
 can see it; who asks must have the same user, and the token that stands in the environment of snakemake and its jobs only,

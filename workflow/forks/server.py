@@ -35,14 +35,14 @@ class Server:
 
     def serve(self) -> socket.socket | None:
         """Serve until snakemake is gone and no job is left. Returns in each fork, too, with the connection to its client."""
-        signals, getting_ready = _Signals(self._stop), preparing.steps()
+        signals, getting_ready = _Signals(self._told_to_stop), preparing.steps()
         idle: float | None = 0
         with select.epoll() as ready:
             for one in (self.listener.fileno(), signals.descriptor, CONTROL):
                 ready.register(one, select.EPOLLIN)
             while self.jobs or not self.stopping:
                 found = ready.poll(idle)
-                if not found and next(getting_ready, self) is self:
+                if not found and not self.stopping and next(getting_ready, self) is self:
                     idle = None
                 for handle, _ in found:
                     if handle == self.listener.fileno():
@@ -97,6 +97,12 @@ class Server:
                 with contextlib.suppress(OSError):
                     client.sendall(b"%d\n" % (code if code >= 0 else 128 - code))
 
+    def _told_to_stop(self) -> None:
+        """What TERM does, also in the middle of an import."""
+        self._stop()
+        if not self.jobs:
+            os._exit(0)
+
     def _stop(self) -> None:
         self.stopping = True
         for child in list(self.jobs):
@@ -148,6 +154,7 @@ def _user(client: socket.socket) -> int:
 
 def main() -> None:
     """Serve; in a fork, be the job."""
+    keeper.die_with_parent()  # TERM interrupts what it imports, too; the end of its pipe would be seen only afterwards
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         client = Server(listener).serve()
     if client is not None:
