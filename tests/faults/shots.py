@@ -16,7 +16,7 @@ from faults.census import Process
 from faults.history import History
 from faults.points import Scene, Supervisor
 
-TARGETS = ("snakemake", "supervisor", "agent", "group", "agent group", "everything", "client", "server")
+TARGETS = ("snakemake", "supervisor", "agent", "group", "agent group", "everything", "server")
 OF_JOB = ("supervisor", "client")  # the process that carries a job out, and the one that snakemake waits for
 OF_AGENT = ("agent", "agent group")
 LATEST_S = 1.6
