@@ -50,7 +50,7 @@ def test_machine_finds_a_broken_rule_of_the_verdict(rule: str, tmp_path: Path) -
     assert text.count(right) == 1
     (copy / file).write_text(text.replace(right, wrong))
     env = os.environ | {"PHASEGATE_MACHINE_SEED": str(seed), "PHASEGATE_MACHINE_STEPS": str(2 * STEPS)}  # it has two lanes
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", MACHINE]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tmp'}", MACHINE]
     done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 1, done.stdout[-2000:]
     assert "assert found.state == self.model.state(name)" in done.stdout
