@@ -2,14 +2,9 @@
 
 
 def command(script, *words):
-    """A program of scripts/ with its first words, as an argument list. The interpreter is the one that runs Snakemake."""
-    return [sys.executable, str(CALL.root / "scripts" / f"{script}.py"), *words]
-
-
-def forked(script, *words):
-    """The same, as a fork where there is a server (workflow/forks); not for jobs that keep agents or checks."""
-    interpreter, *program = command(script, *words)
-    return [interpreter, "-S", "-E", str(CALL.root / "workflow" / "forks" / "client.py"), *program]
+    """A program of scripts/ with its first words, as an argument list, run as a fork where there is a server (workflow/forks)."""
+    client, program = CALL.root / "workflow" / "forks" / "client.py", CALL.root / "scripts" / f"{script}.py"
+    return [sys.executable, "-S", "-E", str(client), str(program), *words]
 
 
 FANNED = [agent for agent in PLAN.agents() if agent.for_each]  # those whose tasks are jobs of their own

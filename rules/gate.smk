@@ -31,7 +31,7 @@ checkpoint request_review:
     log:
         f"{RUN_DIR}/logs/{{phase}}.request_review.log",
     params:
-        command=forked("request_review", RUN_DIR),
+        command=command("request_review", RUN_DIR),
         options=lambda wildcards: CALL.request_options(wildcards.phase),
         guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:

@@ -48,7 +48,7 @@ rule score_hygiene:
     log:
         f"{RUN_DIR}/logs/{{phase}}.score_hygiene.log",
     params:
-        command=forked("score_hygiene", RUN_DIR),
+        command=command("score_hygiene", RUN_DIR),
         options=lambda wildcards: CALL.hygiene_options(),
         guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:

@@ -19,7 +19,7 @@ rule start_run:
     log:
         f"{RUN_DIR}/logs/start_run.log",
     params:
-        command=forked("start_run", RUN_DIR),
+        command=command("start_run", RUN_DIR),
         tree=CALL.tree_limits(),
     shell:
         "exec {params.command:q} --tree {params.tree:q} 2> {log:q}"
@@ -35,7 +35,7 @@ rule start_phase:
     log:
         f"{RUN_DIR}/logs/{{phase}}.start_phase.log",
     params:
-        command=forked("start_phase", RUN_DIR),
+        command=command("start_phase", RUN_DIR),
         after=names_upstream,
         guard=lambda wildcards: CALL.guard(wildcards.phase),
     shell:

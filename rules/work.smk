@@ -57,7 +57,7 @@ if FANNED:
         log:
             f"{RUN_DIR}/logs/{{phase}}.{{agent}}.fan_out.log",
         params:
-            command=forked("fan_out", RUN_DIR),
+            command=command("fan_out", RUN_DIR),
             guard=lambda wildcards: CALL.guard(wildcards.phase),
         shell:
             "exec {params.command:q} {wildcards.phase:q} {wildcards.agent:q} --guard {params.guard:q} 2> {log:q}"

@@ -24,7 +24,7 @@ PLANNER = (
     'json.dump([dict(id=f"t{{n:04d}}", title=f"Task {{n}}", touches=[f"made/t{{n:04d}}.txt"]) for n in range({tasks})],'
     ' open("plan/tasks.yaml", "w"), indent=0)\''
 )
-REST = "each task is a job: its Python and imports, a checkout of 1,000 files, a dozen processes of git, and the record of the attempt"
+REST = "each task is a job: a shell and a client, a checkout of 1,000 files, ten processes of git, and the record of the attempt"
 
 
 def planned(folder: Path, tasks: int) -> Desk:

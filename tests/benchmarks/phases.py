@@ -13,8 +13,8 @@ from benchmarks.timing import Effort, medians, phasegate, seconds
 
 PHASES = {phase: [f"{phase}-{number}" for number in range(5)] for phase in ("plan", "build", "test", "ship")}
 REST = (
-    "each of the 41 jobs starts a Python and imports what it needs, which takes as long as ten or more touches; one process that has the "
-    "imports and forks for each job would save most of it"
+    "each of the 41 jobs is a shell and a client of the server of forks where the other DAG has a shell and `touch`; 20 agents start ten "
+    "processes of git each, and each phase has two bills of materials, a check of its secrets, a score and a page"
 )
 TOUCH = "rule:\n    input: {before!r}\n    output: {made!r}\n    shell: 'touch {{output}}'\n\n"
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from conftest import SNAKEMAKE, Desk
+
+from workflow.forks import ADDRESS, starting
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,29 @@ def cpu_s(command: list[str], folder: Path, env: Mapping[str, str]) -> float:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return used.ru_utime + used.ru_stime
+
+
+class Forks:
+    """The server that a call of snakemake has, without snakemake; a context."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def __enter__(self) -> Forks:
+        self.process, self.address = starting.launch(self.desk.root / "workflow/forks/server.py")
+        self.server = psutil.Process(self.process.pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def cpu_s(self, script: str, *words: str) -> float:
+        """CPU time of a script's job: of its client, of the fork with all that it started, and of the server meanwhile."""
+        root, before = self.desk.root, sum(self.server.cpu_times()[:4])
+        command = [sys.executable, "-S", "-E", str(root / "workflow/forks/client.py"), str(root / "scripts" / script), *words]
+        used = cpu_s(command, self.desk.path, self.desk.environment() | {ADDRESS: self.address})
+        return used + sum(self.server.cpu_times()[:4]) - before
 
 
 def version_s(desk: Desk) -> float:

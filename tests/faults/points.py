@@ -41,25 +41,39 @@ class Scene:
     supervisors: tuple[Supervisor, ...]
     jobs: tuple[Process, ...]
     workers: tuple[Process, ...]
+    clients: tuple[Process, ...] = ()
     servers: tuple[Process, ...] = ()
+
+    def client_of(self, supervisor: Supervisor) -> Process | None:
+        """The process that asked for this supervisor, where it is a fork."""
+        wanted = supervisor.process.words[2:5]
+        return next((one for one in self.clients if _asked(one.words) == wanted), None)
+
+
+def _asked(words: list[str]) -> list[str]:
+    """Run, phase and agent that a client asks for."""
+    at = next((index for index, word in enumerate(words) if word.endswith("/run_agent.py")), len(words))
+    return words[at + 1 : at + 4]
 
 
 def scene(token: str, workdir: Path) -> Scene:
     """The supervisors, other jobs and agents that carry the token now."""
-    supervisors, jobs, workers, servers = [], [], [], []
+    supervisors, jobs, workers, clients, servers = [], [], [], [], []
     for process in census.carrying(token):
         words = process.words
         script = census.script_of(words)
         if script == "run_agent":
-            at = next(index for index, word in enumerate(words) if word.endswith("run_agent.py"))
+            at = next(index for index, word in enumerate(words) if Path(word).stem == "run_agent")
             supervisors.append(Supervisor(process, workdir / words[at + 1] / words[at + 2] / "agents" / words[at + 3]))
+        elif any(word.endswith("/forks/client.py") for word in words):
+            clients.append(process)
         elif any(word.endswith("/forks/server.py") for word in words):
             servers.append(process)
         elif script and script != "watch":
             jobs.append(process)
         elif any(word.endswith("/worker.py") for word in words[1:4]) and "bwrap" not in words[0]:
             workers.append(process)
-    return Scene(tuple(supervisors), tuple(jobs), tuple(workers), tuple(servers))
+    return Scene(tuple(supervisors), tuple(jobs), tuple(workers), tuple(clients), tuple(servers))
 
 
 def newest(agent_dir: Path) -> Path | None:

@@ -16,7 +16,8 @@ from faults.census import Process
 from faults.history import History
 from faults.points import Scene, Supervisor
 
-TARGETS = ("snakemake", "supervisor", "agent", "group", "agent group", "everything", "server")
+TARGETS = ("snakemake", "supervisor", "agent", "group", "agent group", "everything", "client", "server")
+OF_JOB = ("supervisor", "client")  # the process that carries a job out, and the one that snakemake waits for
 OF_AGENT = ("agent", "agent group")
 LATEST_S = 1.6
 POLL_S = 0.001
@@ -52,7 +53,7 @@ class Hit:
         """Whether it ended the supervisor of an attempt that was made in this call."""
         if self.shot.target in OF_AGENT:
             return False
-        return attempt in self.attempts or (self.shot.target != "supervisor" and call == self.call)
+        return attempt in self.attempts or (self.shot.target not in OF_JOB and call == self.call)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def plan(number: int, dice: random.Random) -> Shot:
     target = dice.choice([*TARGETS, *(name for name in TARGETS if name not in OF_AGENT)])
     aims = ["any time"] * 9 + [points.EXITED] * 6 + [points.SETTLED, points.BEGUN, points.ENDED, points.JOBS, points.START_UP]
     aim = "any time" if target in OF_AGENT else dice.choice(aims)
-    if target == "supervisor" and aim in (points.JOBS, points.START_UP):
+    if target in OF_JOB and aim in (points.JOBS, points.START_UP):
         target = "snakemake"
     delay = dice.uniform(0, 1.2) if aim == points.START_UP else dice.uniform(0, LATEST_S)
     return Shot(number, target, aim, delay)
@@ -109,18 +110,19 @@ def _ready(shot: Shot, seen: Scene, history: History, waited_s: float) -> Scene 
 
 
 def _has_target(target: str, seen: Scene) -> bool:
-    needed = {"supervisor": seen.supervisors, "server": seen.servers, **dict.fromkeys(OF_AGENT, seen.workers)}
+    needed = {**dict.fromkeys(OF_JOB, seen.supervisors), "server": seen.servers, **dict.fromkeys(OF_AGENT, seen.workers)}
     return bool(needed.get(target, True))
 
 
 def _kill(shot: Shot, place: Range, aimed: Scene) -> Hit | None:
     if shot.target in OF_AGENT:
         return _kill_agent(shot, place, aimed.workers[0])
-    if shot.target == "supervisor":
+    if shot.target in OF_JOB:
         one = shot.number % len(aimed.supervisors)  # of a supervisor and its keeper, each has its turn
         victims: tuple[Supervisor, ...] = aimed.supervisors[one : one + 1]
+        struck = victims[0].process if shot.target == "supervisor" else aimed.client_of(victims[0])
         before, at = points.newest_of(victims), time.monotonic()
-        killed = tuple(item.process for item in victims if item.process.kill())
+        killed = (struck,) if struck is not None and struck.kill() else ()
     else:
         victims = aimed.supervisors if shot.aim in points.NAMES else points.scene(place.token, place.workdir).supervisors
         before, at = points.newest_of(victims), time.monotonic()

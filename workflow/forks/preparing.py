@@ -6,7 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
 
@@ -15,10 +15,17 @@ NEEDED = (  # in the order in which a run comes to it: scripts, and modules that
     "start_run.py",
     "jsonschema",
     "start_phase.py",
+    "run_agent.py",
+    "workflow.work.prompts",
     "setproctitle",
     "workflow.work.shapes",
+    "merge_phase.py",
     "score_hygiene.py",
     "wcmatch.glob",
+    "validate_phase.py",
+    "cyclonedx.model.bom",
+    "cyclonedx.model.component",
+    "cyclonedx.output.json",
     "request_review.py",
     "workflow.gate.guard",
 )
@@ -30,9 +37,10 @@ def steps() -> Iterator[None]:
         with contextlib.suppress(Exception):
             _load(name)
         yield
-    with contextlib.suppress(Exception):
-        _compile_request()
-    yield
+    for compiling in _templates():
+        with contextlib.suppress(Exception):
+            compiling()
+        yield
     gc.freeze()  # what is there now is not looked at again, which would copy it into each fork
 
 
@@ -53,9 +61,13 @@ def _load(name: str) -> None:
         importlib.import_module(name)
 
 
-def _compile_request() -> None:
-    """The one template that forks fill in."""
+def _templates() -> Iterator[Callable[[], object]]:
+    """Calls that compile the templates which jobs fill in."""
+    from workflow import markup
     from workflow.gate import requests
+    from workflow.plan import roles
     from workflow.work.processes import NONE
 
-    requests.template(NONE)
+    prompts = markup.environment(roles.PROMPTS)
+    yield from (functools.partial(prompts.get_template, name) for name in prompts.list_templates())
+    yield functools.partial(requests.template, NONE)

@@ -24,6 +24,7 @@ from workflow.work import loose
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
 NO_BLOB = "0" * 40
+OBJECT = re.compile(r"[0-9a-f]{40}")
 QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "core.quotePath=false",
          "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0",
          "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
@@ -335,7 +336,7 @@ def _listed(repo: Path, tree: str) -> Iterator[tuple[str, str, str]]:
 
 def _told(repo: Path, words: tuple[str, ...], about: tuple[str, ...]) -> str:
     """What git says about objects: the same as before where it was asked before, since an object never changes; a ref may."""
-    return _told_once(repo, words) if all(map(loose.ID.fullmatch, about)) else git(*words, repo=repo)
+    return _told_once(repo, words) if all(map(OBJECT.fullmatch, about)) else git(*words, repo=repo)
 
 
 @functools.lru_cache(maxsize=4)
