@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait_for
 
 from workflow.forks import ADDRESS, starting
 
@@ -31,6 +31,14 @@ told = {
 print(json.dumps(told))
 print("error", file=sys.stderr)
 """
+KEEP = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, os.getcwd())
+from workflow.work import processes
+print(os.getpid(), flush=True)
+processes.run(["sh", "-c", "setsid sleep 600 & sleep 600 & sleep 600"], Path(), os.environ, Path("log"), 600)
+"""
 SCRIPTS = {
     "tell": TELL,
     "code": "raise SystemExit(7)",
@@ -41,6 +49,7 @@ SCRIPTS = {
     "late": "import atexit; atexit.register(lambda: print('at the end')); print('first', end=' ')",
     "sleep": "import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)",
     "leaving": "import os, time; os.fork() or (time.sleep(1), os._exit(0))",
+    "keeping": KEEP,
     "deaf": "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), print('heard', flush=True), "
     "os._exit(9))); print(os.getpid(), flush=True); time.sleep(300)",
 }
@@ -92,9 +101,9 @@ def begun(client: subprocess.Popen[str]) -> psutil.Process:
     return psutil.Process(int(client.stdout.readline()))
 
 
-def gone(job: psutil.Process) -> bool:
-    """Whether it ends within a second or two."""
-    deadline = time.monotonic() + 5
+def gone(job: psutil.Process, within_s: float = 5) -> bool:
+    """Whether it ends within some time."""
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if not job.is_running() or job.status() == psutil.STATUS_ZOMBIE:
             return True
@@ -243,6 +252,36 @@ def test_job_ends_with_its_client_the_server_and_snakemake(place: Place, happens
         place.server.wait(20)
         assert place.run("code")[0] == 7, "without a server"
     other.kill()
+
+
+def test_what_a_killed_supervisor_and_its_killed_keeper_kept_is_ended(place: Place) -> None:
+    client = place.start("keeping")
+    supervisor = begun(client)
+    wait_for(lambda: len(supervisor.children(recursive=True)) == 5)
+    keeper, *kept = supervisor.children(recursive=True)
+    assert keeper.name() == "phasegate-keep"
+    supervisor.suspend()  # else it would end them itself
+    keeper.kill()
+    assert gone(kept[0]), "the kernel ends the program with its keeper"
+    assert not gone(kept[1], 0.5), "else this shows nothing"
+    supervisor.kill()
+    assert client.wait(20) == 137
+    assert all(gone(one) for one in kept)
+    assert place.run("code")[0] == 7
+    assert place.server.poll() is None
+
+
+def test_a_keeper_whose_supervisor_was_killed_goes_on_with_its_work(place: Place) -> None:
+    client = place.start("keeping")
+    supervisor = begun(client)
+    wait_for(lambda: len(supervisor.children(recursive=True)) == 5)
+    keeper, *kept = supervisor.children(recursive=True)
+    keeper.suspend()
+    supervisor.kill()
+    assert client.wait(20) == 137
+    assert not gone(keeper, 0.5)
+    keeper.resume()
+    assert all(gone(one) for one in (keeper, *kept))
 
 
 def test_end_of_a_job_that_leaves_a_fork_behind_is_not_taken_for_the_end_of_another_client(place: Place) -> None:

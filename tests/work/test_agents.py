@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT, wait_for
 from runs import OPEN_AIR, Run, tree_of
 
 from workflow import files
@@ -101,6 +104,22 @@ def test_a_timeout_is_told_with_what_was_killed(run: Run) -> None:
     assert (outcome["status"], outcome["exit_code"]) == ("timed_out", 124)
     assert outcome["errors"] == ["stopped after 0.5 s (exit code 124); killed with it: sh, sleep"]
     assert outcome["attempts"][0]["killed"] == ["sh", "sleep"]
+
+
+def test_an_agent_waits_for_what_a_killed_supervisor_left_in_its_grace(run: Run, tmp_path: Path) -> None:
+    """A deaf program has a second to end; the next attempt, which begins at once, would work beside it."""
+    pid = tmp_path / "pid"
+    script = f"[ -e {pid} ] && kill -0 $(cat {pid}) && echo two > alive; trap '' TERM; echo $$ > {pid}; echo x > made; "
+    command = [sys.executable, ROOT / "scripts/run_agent.py", run.folder, "plan", "writer"]
+    run.brief("writer", script + f"[ -e {tmp_path}/second ] || sleep 60")
+    supervisor = subprocess.Popen([*command, "--policy", '{"sandbox": "off"}'])
+    wait_for(pid.exists)
+    (tmp_path / "second").touch()
+    supervisor.kill()
+    supervisor.wait()
+    outcome = again(run)
+    assert (outcome["status"], [item["path"] for item in outcome["artifacts"]]) == ("succeeded", ["made"])
+    assert run.attempts("writer") == ["001", "002"]
 
 
 def test_a_finished_attempt_is_published_again_and_nothing_runs(run: Run, counter: Path) -> None:

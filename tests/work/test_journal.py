@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
+import pytest
+
 from workflow import files
+from workflow.errors import RunError
 from workflow.work import journal
 
 
@@ -48,6 +54,38 @@ def test_a_forced_attempt_is_found_only_by_the_call_that_made_it(tmp_path: Path)
     journal.ended(made, {"exit_code": 0})
     assert journal.finished(tmp_path, "k", "one") == journal.finished(tmp_path, "k") == made
     assert journal.finished(tmp_path, "k", "two") is None
+
+
+def test_an_attempt_is_alive_until_its_keeper_has_ended_although_the_supervisor_was_killed(tmp_path: Path) -> None:
+    attempt = journal.begin(tmp_path, {"key": "k"})
+    journal.await_end(tmp_path)
+    reading, writing = os.pipe()
+    supervisor = os.fork()
+    if supervisor == 0:
+        with journal.alive(attempt):
+            if os.fork() == 0:  # the keeper
+                os.write(writing, b"begun")
+                time.sleep(0.5)
+                (attempt.folder / "kept").touch()
+                os._exit(0)
+            signal.pause()
+    os.read(reading, 5)
+    os.kill(supervisor, signal.SIGKILL)
+    os.waitpid(supervisor, 0)
+    journal.await_end(tmp_path)
+    assert (attempt.folder / "kept").exists()
+    for handle in (reading, writing):
+        os.close(handle)
+
+
+def test_an_attempt_that_does_not_end_is_an_error_that_says_how_to_find_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "PATIENCE_S", 0.1)
+    attempt = journal.begin(tmp_path, {"key": "k"})
+    with journal.alive(attempt), pytest.raises(RunError, match=r"attempts/001: is alive still; .*lsof .*begin.json"):
+        journal.await_end(tmp_path)
+    journal.settled(attempt, {"status": "succeeded"})
+    with journal.alive(attempt):
+        journal.await_end(tmp_path)  # what has its result is not waited for
 
 
 def test_a_record_that_was_cut_off_counts_as_not_there(tmp_path: Path) -> None:

@@ -115,6 +115,16 @@ def test_a_keeper_that_is_killed_takes_everything_with_it_and_the_supervisor_say
     assert alive(pids(room)) == []
 
 
+def test_what_a_killed_keeper_leaves_gets_no_grace_in_which_the_supervisor_could_be_killed_too(
+    room: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper, "STOPPED_GRACE_S", 600.0)
+    with pytest.raises(RunError, match="keeps the program was killed"):
+        run(room, sys.executable, "-c", DAEMON, "deaf", grace_s=600.0, on_exit=lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    assert alive(pids(room)) == []
+
+
 def test_a_killed_keeper_is_an_error_of_the_machine_and_not_of_the_program(room: Path) -> None:  # noqa: F811
     with pytest.raises(RunError, match="keeps the program was killed"):
         run(room, "sh", "-c", "kill -KILL $PPID; sleep 60")

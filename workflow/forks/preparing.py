@@ -18,6 +18,7 @@ NEEDED = (  # in the order in which a run comes to it: scripts, and modules that
     "run_agent.py",
     "workflow.work.prompts",
     "setproctitle",
+    "psutil",
     "workflow.work.shapes",
     "merge_phase.py",
     "score_hygiene.py",

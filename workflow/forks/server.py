@@ -32,10 +32,12 @@ class Server:
     listener: socket.socket
     jobs: dict[int, socket.socket] = field(default_factory=dict)
     stopping: bool = False
+    bereft: bool = False  # a job was killed, and something of it may be left
 
     def serve(self) -> socket.socket | None:
         """Serve until snakemake is gone and no job is left. Returns in each fork, too, with the connection to its client."""
         signals, getting_ready = _Signals(self._told_to_stop), preparing.steps()
+        keeper.adopt_orphans()
         idle: float | None = 0
         with select.epoll() as ready:
             for one in (self.listener.fileno(), signals.descriptor, CONTROL):
@@ -82,20 +84,21 @@ class Server:
         return None
 
     def _reap(self, ready: select.epoll) -> None:
-        """Tell the clients of jobs that have ended how they did.
+        """Tell the clients of jobs that have ended how they did; where a job was killed, end what nobody keeps any more.
 
         What a job has left behind may hold the connection, which would be watched still under a number that is another's by then.
         """
-        while self.jobs:
-            child, status = os.waitpid(-1, os.WNOHANG)
-            if child == 0:
-                return
-            code = os.waitstatus_to_exitcode(status)
+        while ended := _ended():
+            child, code = ended
+            if child not in self.jobs:
+                continue  # an orphan
+            self.bereft = self.bereft or code < 0
             with self.jobs.pop(child) as client:
                 with contextlib.suppress(FileNotFoundError):
                     ready.unregister(client)
                 with contextlib.suppress(OSError):
                     client.sendall(b"%d\n" % (code if code >= 0 else 128 - code))
+        self.bereft = self.bereft and keeper.end_orphans(self.jobs)
 
     def _told_to_stop(self) -> None:
         """What TERM does, also in the middle of an import."""
@@ -107,6 +110,15 @@ class Server:
         self.stopping = True
         for child in list(self.jobs):
             _end(child)
+
+
+def _ended() -> tuple[int, int] | None:
+    """A child that has ended, and its exit code (minus the signal that killed it); None where there is none."""
+    try:
+        child, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (child, os.waitstatus_to_exitcode(status)) if child else None
 
 
 def _end(child: int) -> None:

@@ -71,6 +71,7 @@ def ground(job: Job, parents: list[dict[str, Any]]) -> tuple[trees.Commit, dict[
 
 def work_on(job: Job, base: trees.Commit, parents: list[dict[str, Any]], accept: Accept | None = None) -> dict[str, Any]:
     """The outcome of an agent's work on a base: of what it has done already where that is the same work, else of new attempts."""
+    journal.await_end(job.agent_dir)
     key = files.sha256_json({"brief": files.sha256_json(job.brief), "base": tree_told(job, base.tree)})
     attempt = journal.finished(job.agent_dir, key, job.policy.force)
     if attempt is not None and settling.settle(job, attempt, base) and attempts.is_final(job, attempt, key):

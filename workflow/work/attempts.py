@@ -120,7 +120,8 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     files.write_text(attempt.folder / "prompt.md", prompt)
     files.write_json(attempt.folder / "brief.json", job.brief)
     trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
-    failure = launching.launch(job, attempt, runner, prompt, protection)
+    with journal.alive(attempt):
+        failure = launching.launch(job, attempt, runner, prompt, protection)
     if failure:
         code, why = failure
         journal.ended(attempt, {"exit_code": code, "stopped": "", "duration_s": 0.0, "error": why, "started": False})

@@ -9,18 +9,25 @@
                  work/         tree, home, tmp; removed when the result is written
 
 An attempt without exit.json was interrupted. One with exit.json and without result.json had ended: its tree is
-still there and is taken up without running anything.
+still there and is taken up without running anything. While anything of an attempt may be alive, its begin.json is locked
+(`flock`) by the supervisor and by the keeper of its program; the kernel lets go when both have ended.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow import files
+from workflow.errors import RunError
 
+PATIENCE_S = 30.0
 RESERVE = "reserve"
 RESERVED_BYTES = 16_384
 
@@ -83,6 +90,39 @@ def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:
     files.write_json(folder / "begin.json", {**record, "number": number, "started_at": files.now()})
     _reserve(folder / RESERVE)
     return Attempt(folder)
+
+
+@contextlib.contextmanager
+def alive(attempt: Attempt) -> Iterator[None]:
+    """Within, an attempt counts as alive; where this process is killed, until the keeper has ended that it started within.
+
+    The keeper is a fork, which has the same lock; a program that is started otherwise has not.
+    """
+    with (attempt.folder / "begin.json").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def await_end(agent_dir: Path) -> None:
+    """Wait until nothing of an earlier attempt is alive: a killed supervisor's keeper grants its program some time to end.
+
+    RunError where that takes longer than it can.
+    """
+    for attempt in attempts(agent_dir):
+        if attempt.result is None and (attempt.folder / "begin.json").exists():
+            _await_end(attempt)
+
+
+def _await_end(attempt: Attempt) -> None:
+    with (attempt.folder / "begin.json").open("r+b") as held:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() > deadline:
+                raise RunError(f"{attempt.folder}: is alive still; find out by `lsof {held.name}` which process that is, and end it")
+            time.sleep(0.02)
 
 
 def _reserve(path: Path) -> None:

@@ -7,7 +7,8 @@ The keeper starts the program, has its end noted at once (so that a kill of the 
 unknown), then ends whatever it has left behind (children, daemons, children in sessions of their own): TERM, grace,
 KILL. It does the same when the supervisor says so, and when the control pipe closes, which the kernel does when the
 supervisor ends, however it ends and however early. Where the keeper itself is killed, the kernel kills the program
-(`PR_SET_PDEATHSIG`) and the supervisor, a reaper of orphans too, the rest.
+(`PR_SET_PDEATHSIG`) and the supervisor, a reaper of orphans too, the rest, both at once. Where both are killed, the server
+of forks does that, where there is one.
 
 Being a reaper (`PR_SET_CHILD_SUBREAPER`, Linux >= 3.4) makes daemons findable. Where the kernel does not offer it (macOS)
 only processes that are still linked to the program by their parents are found.
@@ -25,12 +26,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+NAME = "phasegate-keep"  # of the process; at most 15 characters
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36
 KEYCTL = {"x86_64": 250, "aarch64": 219}  # the number of the system call
 KEYCTL_JOIN_SESSION_KEYRING = 1
 STOPPED_GRACE_S = 1.0
@@ -100,6 +102,7 @@ def _keep(program: Program, streams: tuple[int, int], report: int, control: int)
     """Life of a keeper. Reports {errno}, or {exit, stopped, duration_s} and then {killed: [names]}, and ends."""
     os.setsid()
     adopt_orphans()
+    _show_name()
     wake, woken = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
@@ -264,6 +267,27 @@ def _prctl() -> Any:
 
 def _system_call() -> Any:
     return ctypes.CDLL(None, use_errno=True).syscall if sys.platform == "linux" else None
+
+
+def _show_name() -> None:
+    """Let others tell a keeper from a program that was left behind."""
+    prctl = _prctl()
+    if prctl:
+        prctl(PR_SET_NAME, NAME.encode(), 0, 0, 0)
+
+
+def end_orphans(own: Container[int]) -> bool:
+    """Kill the children of this process that are neither its `own` nor keepers, for these have lost their keeper and its supervisor.
+
+    Says whether there were any, or keepers, whose children may come to this process, too.
+    """
+    import psutil
+
+    found = [child for child in psutil.Process().children() if child.pid not in own]
+    for child in found:
+        if _name(child) != NAME:
+            _send(child, signal.SIGKILL)
+    return bool(found)
 
 
 def adopt_orphans() -> None:

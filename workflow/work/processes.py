@@ -171,6 +171,7 @@ class _Watch:
     reported: dict[str, Any] = field(default_factory=dict)
     closing: bool = False  # it has ended or was told to
     told: bytes = b""
+    orphaned: bool = False  # the keeper is gone, so that nobody else would end what is left if this process were killed now
 
     def follow(self) -> None:
         """Copy and wait until the keeper has cleared everything away, or is gone."""
@@ -196,6 +197,7 @@ class _Watch:
             if self.listener:
                 self.listener.hear("out" if handle == self.kept.output else "err", data)
         elif handle == self.kept.report:
+            self.orphaned = not data
             *lines, self.told = (self.told + data).split(b"\n")
             for line in lines:
                 self.reported |= json.loads(line)
@@ -230,7 +232,7 @@ class _Watch:
         if "killed" in self.reported or "errno" in self.reported:
             os.waitpid(self.kept.pid, 0)
         else:
-            keeper.end_tree(keeper.STOPPED_GRACE_S)
+            keeper.end_tree(0 if self.orphaned else keeper.STOPPED_GRACE_S)
         for handle, stream in self.streams.items():
             self._drain(handle)
             self.sink.write(stream.end())
