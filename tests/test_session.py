@@ -116,7 +116,7 @@ def test_leftovers_of_killed_predecessors_are_swept_and_marks_of_people_are_not(
     future, past = time.time() + 86_400, time.time() - 86_400
     run = tmp_path / "runs" / "demo"
     marks = ["APPROVED", "APPROVED.sig", "APPROVED.ann", "CHANGES_REQUESTED"]
-    swept = [".tmp-abc-outcome.json", "plan/.tmp-x", "bundles/.tmp-plan.zip"]
+    swept = [".tmp-abc-outcome.json", "plan/.tmp-x", "bundles/.tmp-plan.zip", "project.git/refs/attempts/plan/a/001.lock"]
     kept_future = [*(f"plan/{name}" for name in marks), "project/src/main.py", "plan/agents/a/attempts/001/work/tree/x.txt"]
     reset = ["plan/outcome.json", "plan/digest", "status.json"]
     for name in [*swept, *kept_future, *reset, "plan/old.json", "project/.tmp-of-a-person"]:

@@ -19,6 +19,7 @@ from typing import IO
 
 from workflow import files
 from workflow.errors import BusyError, RunError
+from workflow.work import trees
 
 FRESH_S = 60
 PATIENCE_S = 2.0
@@ -77,6 +78,8 @@ def require_writable(folders: Iterable[Path]) -> None:
 
 def _sweep(workdir: Path) -> None:
     shutil.rmtree(workdir / ".snakemake" / "locks", ignore_errors=True)
+    for repo in (workdir / "runs").glob("*/project.git"):
+        trees.forget_locks(repo)
     limit = time.time() + 1
     for folder, names, leaves in os.walk(workdir / "runs"):
         names[:] = [name for name in names if name not in ("project.git", "project", "tree", "artifacts")]

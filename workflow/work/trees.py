@@ -181,6 +181,19 @@ def set_ref(repo: Path, name: str, commit: str) -> None:
     git("update-ref", f"refs/{name}", commit, repo=repo)
 
 
+def forget_locks(repo: Path) -> None:
+    """Remove the lock files that killed processes of git have left in a repository; none may be at work in it.
+
+    Git would refuse to write what they lock for ever.
+    """
+    for folder, names, leaves in os.walk(repo):
+        if Path(folder) == repo:
+            names[:] = [name for name in names if name != "objects"]
+        for leaf in leaves:
+            if leaf.endswith(".lock"):
+                Path(folder, leaf).unlink(missing_ok=True)
+
+
 def check_out(repo: Path, commit: str, target: Path) -> None:
     """Make `target` a clone of its own with this commit checked out; whatever was there before is removed."""
     remove(target)

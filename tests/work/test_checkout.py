@@ -1,0 +1,122 @@
+"""The checkout for people: brought up to date, left alone where they changed it, made whole where it was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import tree_of
+
+from workflow.errors import GitError
+from workflow.work import checkout, trees
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """The repository of a run."""
+    trees.create(tmp_path / "project.git")
+    return tmp_path / "project.git"
+
+
+def versions(repo: Path) -> tuple[str, str]:
+    first = tree_of(repo, {"a.txt": "one\n", "b.txt": "b\n"})
+    second = tree_of(repo, {"a.txt": "two\n", "c.txt": "c\n"}, [first.commit])
+    for name, commit in (("plan", first), ("build", second)):
+        trees.set_ref(repo, f"phases/{name}", commit.commit)
+    return first.commit, second.commit
+
+
+def there(project: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in project.iterdir() if path.is_file()}
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, verb: str, repo: Path, commit: str, project: Path, after: bool = False) -> None:
+    """Show a commit and be killed at (or right after) a command of git."""
+    real = trees.git
+
+    def git(*words: object, **more: object) -> str:
+        if verb in words and not after:
+            raise KeyboardInterrupt
+        said = real(*words, **more)  # type: ignore[arg-type]
+        if verb in words:
+            raise KeyboardInterrupt
+        return said
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "git", git)
+        with pytest.raises(KeyboardInterrupt):
+            checkout.show(repo, [commit], project)
+
+
+def test_project_follows_the_phases_and_leaves_a_persons_changes_alone(repo: Path) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    assert checkout.show(repo, [first], project) == checkout.show(repo, [first], project) == []
+    (project / "notes").write_text("of a person, untracked")
+    assert checkout.show(repo, [second], project) == []
+    assert there(project) == {"a.txt": "two\n", "c.txt": "c\n", "notes": "of a person, untracked"}
+    (project / "a.txt").write_text("mine\n")
+    assert checkout.show(repo, [first], project) == [f"  note:    {project} has changes of yours and was left as it is"]
+    assert there(project)["a.txt"] == "mine\n"
+
+
+@pytest.mark.parametrize(("verb", "after"), [("clone", False), ("clone", True), ("checkout", True), ("update-ref", False)])
+def test_first_checkout_that_was_interrupted_is_made_anew(repo: Path, verb: str, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    killed_at(monkeypatch, verb, repo, first, project, after)
+    assert checkout.show(repo, [second], project) == []
+    assert there(project) == {"a.txt": "two\n", "c.txt": "c\n"}
+    assert checkout.show(repo, [first], project) == []
+
+
+@pytest.mark.parametrize(("verb", "after"), [("fetch", False), ("checkout", False), ("checkout", True), ("update-ref", False)])
+def test_update_that_was_interrupted_is_carried_on(repo: Path, verb: str, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    killed_at(monkeypatch, verb, repo, second, project, after)
+    assert checkout.show(repo, [second], project) == []
+    assert there(project) == {"a.txt": "two\n", "c.txt": "c\n"}
+    assert checkout.show(repo, [first], project) == [], "it is whole"
+
+
+def test_half_written_checkout_with_the_locks_of_a_killed_git_is_made_whole_and_nothing_is_lost(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    killed_at(monkeypatch, "checkout", repo, second, project)
+    (project / "a.txt").write_text("tw")
+    (project / "b.txt").unlink()
+    for name in ("index.lock", "HEAD.lock", "refs/heads/phasegate.lock"):
+        (project / ".git" / name).write_text("")
+    (line,) = checkout.show(repo, [second], project)
+    assert line.endswith("what differed is `git diff HEAD refs/phasegate/interrupted` there")
+    assert there(project) == {"a.txt": "two\n", "c.txt": "c\n"}
+    assert trees.read_file(project / ".git", "refs/phasegate/interrupted", "a.txt") == b"tw"
+    assert checkout.show(repo, [first], project) == []
+
+
+def test_commits_of_a_person_after_an_interruption_are_left_alone(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    killed_at(monkeypatch, "checkout", repo, second, project)
+    mine = tree_of(project / ".git", {"a.txt": "mine\n"}, [first])
+    trees.git("--work-tree", project, "reset", "--quiet", "--hard", mine.commit, repo=project / ".git")
+    assert "has changes of yours" in checkout.show(repo, [second], project)[0]
+    assert there(project)["a.txt"] == "mine\n"
+
+
+def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
+    first, _ = versions(repo)
+    held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock"]
+    for lock in held:
+        lock.write_text("")
+    with pytest.raises(GitError, match="cannot lock ref"):
+        trees.set_ref(repo, "phases/plan", first)
+    trees.forget_locks(repo)
+    assert not any(lock.exists() for lock in held)
+    trees.set_ref(repo, "phases/plan", first)
