@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from conftest import Desk, most_at_once, sh
 
 FIRST = "tries=$(echo $PHASEGATE_BRIEF | grep -c attempts/001)"
@@ -36,6 +38,23 @@ def test_an_agent_that_comes_back_waits_until_a_slot_is_free(desk: Desk) -> None
     rows = [row for name in "abcd" for row in desk.outcome("build", name)["attempts"]]
     assert [len(spans(desk, name)) for name in "abcd"] == [2, 1, 1, 1]
     assert most_at_once(rows) == 1
+    back = spans(desk, "a")[1][0]
+    assert sum(spans(desk, name)[0][0] < back for name in "bcd") == 1, "the next slot was its own"
+
+
+def test_what_an_agent_made_is_settled_while_the_next_one_works(desk: Desk) -> None:
+    """With one core `b` works already while the files that `a` made are taken; it does not wait for that."""
+    agents = {"a": {"runner": "many"}, "b": {"runner": "one"}}
+    desk.configure(
+        {"build": {"gate": "none", "agents": agents}},
+        {"many": sh("mkdir made; for n in $(seq 6000); do echo $n > made/$n; done"), "one": sh("sleep 0.3; echo b > b.txt")},
+    )
+    desk.run(cores=1)
+    ((_, ended),) = spans(desk, "a")
+    ((began, _),) = spans(desk, "b")
+    settled = desk.path / "runs/demo/build/agents/a/attempts/001/result.json"
+    assert ended < began < datetime.fromtimestamp(settled.stat().st_mtime, tz=UTC).isoformat()
+    assert most_at_once([desk.outcome("build", name)["attempts"][0] for name in "ab"]) == 1
 
 
 def test_a_job_that_dies_while_it_waits_leaves_the_count_of_slots_right(desk: Desk) -> None:

@@ -1,10 +1,10 @@
-"""Slots: a job that backs off before its next attempt gives its slot to other jobs, and takes one again afterwards.
+"""Slots: a job in which no program works (it backs off, or settles what was made) gives its slot to other jobs meanwhile.
 
-Snakemake counts slots in its scheduler and has no word for "this job only waits". Here a thread of the main process
-listens on `runs/.slots`: a connection is a job that waits (its slot is added to what is free), `resume` asks for a slot
-again (it is taken as soon as one is free, and `go` is answered), and a connection that closes before that is a job that has
-died: Snakemake will free a slot for it that it did not hold. Guarded like everything that touches Snakemake: where its
-scheduler looks different nobody listens, and a job that waits keeps its slot.
+Snakemake counts slots in its scheduler and has no word for that. Here a thread of the main process listens on `runs/.slots`: a
+connection is a job that does without a slot (it is added to what is free), `resume` asks for one again (the next one that is
+free, and `go` is answered; until then the count may be below zero), and a connection that closes before that is a job that has
+ended or died: Snakemake frees a slot for it that it did not hold. Guarded like everything that touches Snakemake: where its
+scheduler looks different nobody listens, and a job keeps its slot.
 """
 
 from __future__ import annotations
@@ -83,10 +83,12 @@ class _Desk:
         if word and job in self.paused:
             self.paused.discard(job)
             self.queue.append(job)
-        elif not word and (job in self.paused or job in self.queue):
+            self._change(-1)  # the next slot that is free is its own, whatever else is ready to start
+        elif not word and job in self.paused:
             self.paused.discard(job)
-            self.queue = [other for other in self.queue if other is not job]
             self._change(-1)
+        elif not word:
+            self.queue = [other for other in self.queue if other is not job]
         return bool(word)
 
     def _change(self, sign: int) -> None:
@@ -99,9 +101,8 @@ class _Desk:
     def _grant(self) -> None:
         while self.queue:
             with self.scheduler._lock:
-                if any(self.scheduler.resources[name] < count for name, count in HELD.items()):
+                owed = len(self.queue)
+                if any(self.scheduler.resources[name] + owed * count < count for name, count in HELD.items()):
                     return
-                for name, count in HELD.items():
-                    self.scheduler.resources[name] -= count
             with contextlib.suppress(OSError):
                 self.queue.pop(0).sendall(b"go\n")

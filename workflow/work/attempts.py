@@ -115,6 +115,7 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         if earlier.exit is None:
             trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
             leaks.redact_file(earlier.log, job.secrets())
+    slots.take()
     attempt = journal.begin(job.agent_dir, record)
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)
@@ -122,6 +123,8 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
     trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
     with journal.alive(attempt):
         failure = launching.launch(job, attempt, runner, prompt, protection)
+    if not (job.brief.get("task") or {}).get("accept"):  # commands that are still to run, and fill a slot
+        slots.lend()
     if failure:
         code, why = failure
         journal.ended(attempt, {"exit_code": code, "stopped": "", "duration_s": 0.0, "error": why, "started": False})
