@@ -1,4 +1,4 @@
-"""What the server does before it is asked for anything, and between jobs: import modules, and compile scripts and templates."""
+"""What the server does before it is asked for anything, and between jobs: import modules, try the sandbox, compile templates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pathlib import Path
 from types import CodeType
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-NEEDED = (  # in the order in which a run comes to it: scripts, and modules that are imported only where they are needed
+NEEDED = (  # scripts, and modules that are imported only where they are needed, in the order in which a run comes to them
     "start_run.py",
     "jsonschema",
     "start_phase.py",
     "run_agent.py",
     "workflow.work.prompts",
     "setproctitle",
+)
+LATER = (
     "psutil",
     "workflow.work.shapes",
     "merge_phase.py",
@@ -34,13 +36,9 @@ NEEDED = (  # in the order in which a run comes to it: scripts, and modules that
 
 def steps() -> Iterator[None]:
     """Get ready, one step at a time. What cannot be imported or compiled fails again in the job that needs it, which says so."""
-    for name in NEEDED:
+    for step in _steps():
         with contextlib.suppress(Exception):
-            _load(name)
-        yield
-    for compiling in _templates():
-        with contextlib.suppress(Exception):
-            compiling()
+            step()
         yield
     gc.freeze()  # what is there now is not looked at again, which would copy it into each fork
 
@@ -60,6 +58,20 @@ def _load(name: str) -> None:
         exec(code_of(script), {"__name__": script.stem, "__file__": str(script)})  # noqa: S102 - not as `__main__`
     else:
         importlib.import_module(name)
+
+
+def _steps() -> Iterator[Callable[[], object]]:
+    yield from (functools.partial(_load, name) for name in NEEDED)
+    yield _try_sandbox
+    yield from (functools.partial(_load, name) for name in LATER)
+    yield from _templates()
+
+
+def _try_sandbox() -> None:
+    """Find out what protection works here; forks know it then, as long as the same program gives it."""
+    from workflow.work import sandbox
+
+    sandbox.choose("auto")
 
 
 def _templates() -> Iterator[Callable[[], object]]:
