@@ -1,4 +1,4 @@
-"""1,000 tasks of an agent that fans out, then 2,000, on a repository of 1,000 files: the whole command, and its memory."""
+"""1,000 tasks of an agent that fans out, then 2,000, on a repository of 1,000 files in 40 packages: the whole command, and its memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from benchmarks.table import Row
 from benchmarks.timing import Effort, medians, seconds
 from workflow.work import trees
 
-FILES = 1000
+FILES, EACH = 1000, 25  # files, and files per package
 MOST_MB = 400
-ID = "id=$(basename $(dirname $(dirname $(dirname $PHASEGATE_BRIEF)))); "
+WORKER = 'path=$(sed -n \'s/.*"title": *"Write \\([^"]*\\)".*/\\1/p\' $PHASEGATE_BRIEF | head -n 1); echo made > $path'
 PLANNER = (
     "python3 -c 'import json, os\n"
-    'os.makedirs("src"); os.makedirs("plan")\n'
-    'for n in range({files}): open(f"src/module_{{n}}.py", "w").write(f"VALUE = {{n}}\\n" * 20)\n'
-    'json.dump([dict(id=f"t{{n:04d}}", title=f"Task {{n}}", touches=[f"made/t{{n:04d}}.txt"]) for n in range({tasks})],'
-    ' open("plan/tasks.yaml", "w"), indent=0)\''
+    'os.makedirs("plan")\n'
+    "for n in range({files}):\n"
+    '    os.makedirs(f"src/part_{{n // {each}}}", exist_ok=True)\n'
+    '    open(f"src/part_{{n // {each}}}/module_{{n}}.py", "w").write(f"VALUE = {{n}}\\n" * 20)\n'
+    'rows = [(f"t{{n:04d}}", f"src/part_{{n % {files} // {each}}}/t{{n:04d}}.py") for n in range({tasks})]\n'
+    'json.dump([dict(id=id, title=f"Write {{path}}", touches=[path]) for id, path in rows], open("plan/tasks.yaml", "w"), indent=0)\''
 )
 REST = "each task is a job: a shell and a client, a checkout of 1,000 files, ten processes of git, and the record of the attempt"
 
@@ -30,7 +32,7 @@ REST = "each task is a job: a shell and a client, a checkout of 1,000 files, ten
 def planned(folder: Path, tasks: int) -> Desk:
     """A run whose planning is done and approved, so that only the tasks are left."""
     desk = desk_in(folder)
-    runners = {"planner": sh(PLANNER.format(files=FILES, tasks=tasks)), "worker": sh(ID + "mkdir -p made; echo $id > made/$id.txt")}
+    runners = {"planner": sh(PLANNER.format(files=FILES, each=EACH, tasks=tasks)), "worker": sh(WORKER)}
     build = {"gate": "none", "agents": {"many": {"runner": "worker", "for_each": "plan/tasks.yaml"}}}
     desk.configure({"plan": {"agents": {"planner": {"runner": "planner"}}}, "build": build}, runners, max_parallel_agents=2, sandbox="off")
     desk.run()
@@ -45,7 +47,7 @@ def prove(desk: Desk, tasks: int) -> None:
     assert len(outcome["tasks"]) == tasks
     assert all(row["status"] == "succeeded" and row["attempts"] == 1 for row in outcome["tasks"])
     made = trees.files(desk.path / "runs/demo/project.git", "refs/phases/build")
-    assert sum(path.startswith("made/") for path in made) == tasks
+    assert sum("/t" in path for path in made if path.startswith("src/")) == tasks
     assert f"{tasks} of {tasks} succeeded" in desk.read("runs/demo/build/REQUEST.md")
     assert desk.json("runs/demo/status.json")["state"] == "delivered"
 
