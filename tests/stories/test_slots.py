@@ -42,6 +42,21 @@ def test_an_agent_that_comes_back_waits_until_a_slot_is_free(desk: Desk) -> None
     assert sum(spans(desk, name)[0][0] < back for name in "bcd") == 1, "the next slot was its own"
 
 
+def test_more_agents_that_wait_than_there_are_threads_all_come_back(desk: Desk) -> None:
+    """Each job keeps one of the six threads that Snakemake has for one core."""
+    flaky = sh(
+        f"{FIRST}; [ $tries = 0 ] || exit 75; echo $PHASEGATE_BRIEF > $(basename $(dirname $(dirname $(dirname $PHASEGATE_BRIEF)))).txt"
+    )
+    agents = {name: {"runner": "flaky", "retry": RETRY} for name in "abcdefgh"}
+    desk.configure({"build": {"gate": "none", "agents": agents}}, {"flaky": flaky})
+    desk.run(cores=1)
+    rows = [row for name in agents for row in desk.outcome("build", name)["attempts"]]
+    assert [row["status"] for row in rows] == ["failed", "succeeded"] * 8
+    for row in sorted(rows, key=lambda row: row["started_at"]):
+        print(row["number"], row["started_at"][14:], row["ended_at"][14:])
+    assert most_at_once(rows) == 1
+
+
 def test_what_an_agent_made_is_settled_while_the_next_one_works(desk: Desk) -> None:
     """With one core `b` works already while the files that `a` made are taken; it does not wait for that."""
     agents = {"a": {"runner": "many"}, "b": {"runner": "one"}}
@@ -59,7 +74,7 @@ def test_what_an_agent_made_is_settled_while_the_next_one_works(desk: Desk) -> N
 
 def test_a_job_that_dies_while_it_waits_leaves_the_count_of_slots_right(desk: Desk) -> None:
     """The waiting supervisor is killed once; snakemake starts it again, and never two agents work at once."""
-    killer = sh("pkill -KILL -f '[r]un_agent.py runs/demo build a ' ; sleep 1; echo b > b.txt")
+    killer = sh("pkill -KILL -f '[p]hasegate: run_agent runs/demo build a$' ; sleep 1; echo b > b.txt")
     flaky = sh(f"{FIRST}; [ $tries = 0 ] || exit 75; sleep 0.5; echo a > a.txt")
     desk.configure(
         {

@@ -114,9 +114,9 @@ def test_an_agent_waits_for_what_a_killed_supervisor_left_in_its_grace(run: Run,
     run.brief("writer", script + f"[ -e {tmp_path}/second ] || sleep 60")
     supervisor = subprocess.Popen([*command, "--policy", '{"sandbox": "off"}'])
     wait_for(pid.exists)
-    (tmp_path / "second").touch()
     supervisor.kill()
     supervisor.wait()
+    (tmp_path / "second").touch()
     outcome = again(run)
     assert (outcome["status"], [item["path"] for item in outcome["artifacts"]]) == ("succeeded", ["made"])
     assert run.attempts("writer") == ["001", "002"]

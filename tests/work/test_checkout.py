@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from runs import tree_of
 
-from workflow.errors import GitError
-from workflow.work import checkout, trees
+from workflow.errors import GitError, UsageError
+from workflow.work import adoptions, checkout, trees
 
 
 @pytest.fixture
@@ -81,25 +81,64 @@ def test_update_that_was_interrupted_is_carried_on(repo: Path, verb: str, after:
     assert checkout.show(repo, [first], project) == [], "it is whole"
 
 
-def test_half_written_checkout_with_the_locks_of_a_killed_git_is_made_whole_and_nothing_is_lost(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_written_checkout_with_the_locks_of_a_killed_git_is_made_whole(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = versions(repo)
     project = repo.with_name("project")
     checkout.show(repo, [first], project)
     killed_at(monkeypatch, "checkout", repo, second, project)
     (project / "a.txt").write_text("tw")
     (project / "b.txt").unlink()
+    (project / "c.txt").write_text("")
     for name in ("index.lock", "HEAD.lock", "refs/heads/phasegate.lock"):
         (project / ".git" / name).write_text("")
-    (line,) = checkout.show(repo, [second], project)
-    assert line.endswith("what differed is `git diff HEAD refs/phasegate/interrupted` there")
+    assert checkout.show(repo, [second], project) == []
     assert there(project) == {"a.txt": "two\n", "c.txt": "c\n"}
-    assert trees.read_file(project / ".git", "refs/phasegate/interrupted", "a.txt") == b"tw"
     assert checkout.show(repo, [first], project) == []
 
 
-def test_commits_of_a_person_after_an_interruption_are_left_alone(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_in_the_middle_of_another_loses_nothing_and_ends_at_what_is_asked_for_now(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = versions(repo)
+    third = tree_of(repo, {"a.txt": "three\n"}, [second]).commit
+    trees.set_ref(repo, "phases/test", third)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    killed_at(monkeypatch, "checkout", repo, second, project)
+    killed_at(monkeypatch, "checkout", repo, third, project, after=True)
+    assert checkout.show(repo, [third], project) == []
+    assert there(project) == {"a.txt": "three\n"}
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.txt", "mine\n"), ("b.txt", "mine\n"), ("c.txt", "mine, untracked\n")])
+def test_what_a_person_changed_after_an_interruption_is_left_alone(
+    repo: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    killed_at(monkeypatch, "checkout", repo, second, project)
+    (project / name).write_text(text)
+    for _ in range(2):
+        assert "has changes of yours" in checkout.show(repo, [second], project)[0]
+        assert there(project)[name] == text
+    (project / name).unlink()
+    assert checkout.show(repo, [second], project) == []
+    assert there(project) == {"a.txt": "two\n", "c.txt": "c\n"}
+
+
+def test_an_untracked_file_in_the_way_is_left_alone(repo: Path) -> None:
+    first, second = versions(repo)
+    project = repo.with_name("project")
+    checkout.show(repo, [first], project)
+    (project / "c.txt").write_text("mine, untracked\n")
+    assert "could not be brought up to date" in checkout.show(repo, [second], project)[0]
+    assert there(project) == {"a.txt": "one\n", "b.txt": "b\n", "c.txt": "mine, untracked\n"}
+
+
+def test_commits_of_a_person_after_an_interruption_are_left_alone_and_not_adopted_half_way(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = versions(repo)
     project = repo.with_name("project")
     checkout.show(repo, [first], project)
@@ -108,6 +147,8 @@ def test_commits_of_a_person_after_an_interruption_are_left_alone(repo: Path, mo
     trees.git("--work-tree", project, "reset", "--quiet", "--hard", mine.commit, repo=project / ".git")
     assert "has changes of yours" in checkout.show(repo, [second], project)[0]
     assert there(project)["a.txt"] == "mine\n"
+    with pytest.raises(UsageError, match="run snakemake first"):
+        adoptions.adopt(repo.parent, "plan", "me", {})
 
 
 def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow import files
 from workflow.errors import UsageError
-from workflow.work import inspection, joining, naming, trees
+from workflow.work import checkout, inspection, joining, naming, trees
 
 
 def read_all(run_dir: Path, phase: str) -> list[dict[str, Any]]:
@@ -35,6 +35,8 @@ def adopt(run_dir: Path, phase: str, by: str, limits: Mapping[str, Any]) -> dict
     own = project / ".git"
     if not own.is_dir() or own.is_symlink():
         raise UsageError(f"{project}: there is no checkout to adopt from; run snakemake first")
+    if checkout.unfinished(project).exists():
+        raise UsageError(f"{project}: was being brought up to date when that was interrupted; run snakemake first, then adopt")
     if trees.git("--work-tree", project, "status", "--porcelain", repo=own).strip():
         raise UsageError(f"{project}: has edits that are not committed; commit them there (git -C {project} commit -a), then adopt")
     shown, head = trees.resolve(own, "refs/phasegate/shown"), trees.resolve(own, "HEAD")

@@ -37,6 +37,7 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if before and (before[-1].exit or {}).get("disk_full") and files.disk_is_full(job.run_dir):
             raise StorageError(f"{job.run_dir}: {os.strerror(errno.ENOSPC)}; free some, then run the same command again")
         _wait(job, before, name)
+        slots.take()
         limits = job.limits()
         spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
         if spent:
@@ -115,7 +116,6 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         if earlier.exit is None:
             trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
             leaks.redact_file(earlier.log, job.secrets())
-    slots.take()
     attempt = journal.begin(job.agent_dir, record)
     job.say(f"works (attempt {attempt.number}, {runner.name})")
     files.write_text(attempt.folder / "prompt.md", prompt)

@@ -54,6 +54,11 @@ def _works(program: str, words: tuple[str, ...]) -> bool:
         return False
 
 
+def forget() -> None:
+    """Try anew the next time."""
+    _works.cache_clear()
+
+
 def _devices() -> list[str]:
     """Devices and processes of its own; what of /proc belongs to the whole machine cannot be written."""
     covers = [f"/proc/{name}" for name in KERNEL if os.path.exists(f"/proc/{name}")] if os.getuid() == 0 else []

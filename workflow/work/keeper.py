@@ -277,16 +277,21 @@ def _show_name() -> None:
 
 
 def end_orphans(own: Container[int]) -> bool:
-    """Kill the children of this process that are neither its `own` nor keepers, for these have lost their keeper and its supervisor.
+    """Kill the programs among the children of this process that are not its `own`: their keeper and its supervisor were both killed.
 
-    Says whether there were any, or keepers, whose children may come to this process, too.
+    A program has a session of its own, and so has a keeper, which goes on with its work; what a supervisor has started for itself
+    (git) ends by itself. Says whether there were any such children; what they leave may come to this process, too.
     """
     import psutil
 
-    found = [child for child in psutil.Process().children() if child.pid not in own]
+    try:
+        found = [child for child in psutil.Process().children() if child.pid not in own]
+    except psutil.Error:
+        return True
     for child in found:
-        if _name(child) != NAME:
-            _send(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(child.pid) != os.getsid(0) and _name(child) != NAME:
+                _send(child, signal.SIGKILL)
     return bool(found)
 
 

@@ -78,6 +78,12 @@ def choose(mode: str) -> str:
     return found
 
 
+def forget() -> None:
+    """Try anew what works, the next time that it matters."""
+    _landlock_works.cache_clear()
+    bubblewrap.forget()
+
+
 def environment(room: Room, allowed: Iterable[str], more: Mapping[str, str]) -> dict[str, str]:
     """The variables of a program: a few harmless ones, those allowed by name, its own home and temporary folder."""
     kept = {name: os.environ[name] for name in (*KEPT_VARIABLES, *allowed) if name in os.environ}
