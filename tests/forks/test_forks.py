@@ -105,7 +105,10 @@ def gone(job: psutil.Process, within_s: float = 5) -> bool:
     """Whether it ends within some time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        if not job.is_running() or job.status() == psutil.STATUS_ZOMBIE:
+        try:
+            if not job.is_running() or job.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.02)
     return False
@@ -254,11 +257,25 @@ def test_job_ends_with_its_client_the_server_and_snakemake(place: Place, happens
     other.kill()
 
 
+def keeping(supervisor: psutil.Process) -> list[psutil.Process]:
+    """The keeper and what it keeps, the program first, once all of it is there."""
+    found: list[psutil.Process] = []
+
+    def complete() -> bool:
+        try:
+            found[:] = supervisor.children(recursive=True)
+            return len(found) == 5 and all(one.name() == "sleep" for one in found[2:])
+        except psutil.Error:  # some are only just becoming what they are to be
+            return False
+
+    wait_for(complete)
+    return found
+
+
 def test_what_a_killed_supervisor_and_its_killed_keeper_kept_is_ended(place: Place) -> None:
     client = place.start("keeping")
     supervisor = begun(client)
-    wait_for(lambda: len(supervisor.children(recursive=True)) == 5)
-    keeper, *kept = supervisor.children(recursive=True)
+    keeper, *kept = keeping(supervisor)
     assert keeper.name() == "phasegate-keep"
     supervisor.suspend()  # else it would end them itself
     keeper.kill()
@@ -274,8 +291,7 @@ def test_what_a_killed_supervisor_and_its_killed_keeper_kept_is_ended(place: Pla
 def test_a_keeper_whose_supervisor_was_killed_goes_on_with_its_work(place: Place) -> None:
     client = place.start("keeping")
     supervisor = begun(client)
-    wait_for(lambda: len(supervisor.children(recursive=True)) == 5)
-    keeper, *kept = supervisor.children(recursive=True)
+    keeper, *kept = keeping(supervisor)
     keeper.suspend()
     supervisor.kill()
     assert client.wait(20) == 137

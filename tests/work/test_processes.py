@@ -61,7 +61,14 @@ def pids(room: Path) -> list[int]:
 
 
 def alive(numbers: list[int]) -> list[int]:
-    return [pid for pid in numbers if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in numbers if lives(pid)]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_exit_codes_and_signals_are_told_as_a_shell_tells_them(room: Path) -> None:
