@@ -151,6 +151,25 @@ def test_commits_of_a_person_after_an_interruption_are_left_alone_and_not_adopte
         adoptions.adopt(repo.parent, "plan", "me", {})
 
 
+def test_repository_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git writes HEAD before it makes the folder of the objects."""
+
+    def killed(*words: object, **more: object) -> str:
+        made = Path(str(words[-1]))
+        made.mkdir(parents=True)
+        (made / "HEAD").write_text("ref: refs/heads/main\n")
+        raise KeyboardInterrupt
+
+    repo = tmp_path / "runs/demo/project.git"
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "git", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trees.create(repo)
+    trees.create(repo)
+    assert trees.git("for-each-ref", repo=repo) == ""
+    assert [path.name for path in repo.parent.iterdir()] == ["project.git"]
+
+
 def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
     first, _ = versions(repo)
     held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock"]

@@ -124,10 +124,14 @@ def empty(repo: Path) -> str:
 
 
 def create(repo: Path) -> None:
-    """Make the bare repository of a run, unless it is there."""
-    if not (repo / "HEAD").exists():
-        repo.parent.mkdir(parents=True, exist_ok=True)
-        git("init", "--quiet", "--bare", "--initial-branch=main", str(repo))
+    """Make the bare repository of a run, unless it is there. It is made elsewhere and moved: half of one would be taken for whole."""
+    if (repo / "HEAD").exists():
+        return
+    made = repo.with_name(f"{repo.name}.new")
+    remove(made)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    git("init", "--quiet", "--bare", "--initial-branch=main", str(made))
+    made.rename(repo)
 
 
 def import_source(repo: Path, source: str, ref: str | None, env: Mapping[str, str] | None = None) -> Commit:
