@@ -126,7 +126,11 @@ class GateMachine(RuleBasedStateMachine):
         (self.folder / "failing").touch() if failing else (self.folder / "failing").unlink(missing_ok=True)
         self.model.run(forced)
         done = self.desk.run(*words, check=None)
-        self.gates_stand_where_the_model_says()
+        try:
+            self.gates_stand_where_the_model_says()
+        except AssertionError as error:
+            error.add_note(f"snakemake ended with {done.code} and said:\n{done.out[-4000:]}{done.err[-4000:]}")
+            raise
         assert done.code == self.model.exit_code(), (done.code, done.err)
         for name, gate in self.model.gates.items():
             assert self.desk.attempts(name, "worker") == gate.attempts, name
