@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs import tree_of
 
-from workflow.errors import GitError, UsageError
+from workflow.errors import UsageError
 from workflow.work import adoptions, checkout, trees
 
 
@@ -149,34 +149,3 @@ def test_commits_of_a_person_after_an_interruption_are_left_alone_and_not_adopte
     assert there(project)["a.txt"] == "mine\n"
     with pytest.raises(UsageError, match="run snakemake first"):
         adoptions.adopt(repo.parent, "plan", "me", {})
-
-
-def test_repository_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """git writes HEAD before it makes the folder of the objects."""
-
-    def killed(*words: object, **more: object) -> str:
-        made = Path(str(words[-1]))
-        made.mkdir(parents=True)
-        (made / "HEAD").write_text("ref: refs/heads/main\n")
-        raise KeyboardInterrupt
-
-    repo = tmp_path / "runs/demo/project.git"
-    with monkeypatch.context() as patch:
-        patch.setattr(trees, "git", killed)
-        with pytest.raises(KeyboardInterrupt):
-            trees.create(repo)
-    trees.create(repo)
-    assert trees.git("for-each-ref", repo=repo) == ""
-    assert [path.name for path in repo.parent.iterdir()] == ["project.git"]
-
-
-def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
-    first, _ = versions(repo)
-    held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock"]
-    for lock in held:
-        lock.write_text("")
-    with pytest.raises(GitError, match="cannot lock ref"):
-        trees.set_ref(repo, "phases/plan", first)
-    trees.forget_locks(repo)
-    assert not any(lock.exists() for lock in held)
-    trees.set_ref(repo, "phases/plan", first)

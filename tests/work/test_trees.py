@@ -436,3 +436,35 @@ def test_file_that_nobody_touched_is_no_change_though_git_would_store_it_in_anot
     found = trees.snapshot(repo, base.commit, folder)
     assert [change.path for change in trees.changes(repo, base.commit, found)] == ["data.bin", "dos.txt", "id.c"]
     assert trees.read_file(repo, found, "dos.txt") == b"a\nb\nc\n"
+
+
+def test_repository_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git writes HEAD before it makes the folder of the objects."""
+
+    def killed(*words: object, **more: object) -> str:
+        made = Path(str(words[-1]))
+        made.mkdir(parents=True)
+        (made / "HEAD").write_text("ref: refs/heads/main\n")
+        raise KeyboardInterrupt
+
+    repo = tmp_path / "runs/demo/project.git"
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "git", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trees.create(repo)
+    trees.create(repo)
+    assert trees.git("for-each-ref", repo=repo) == ""
+    assert [path.name for path in repo.parent.iterdir()] == ["project.git"]
+
+
+def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
+    first = tree_of(repo, {"a.txt": "one\n"}).commit
+    trees.set_ref(repo, "phases/plan", first)
+    held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock"]
+    for lock in held:
+        lock.write_text("")
+    with pytest.raises(GitError, match="cannot lock ref"):
+        trees.set_ref(repo, "phases/plan", first)
+    trees.forget_locks(repo)
+    assert not any(lock.exists() for lock in held)
+    trees.set_ref(repo, "phases/plan", first)

@@ -39,7 +39,7 @@ def adopt(run_dir: Path, phase: str, by: str, limits: Mapping[str, Any]) -> dict
         raise UsageError(f"{project}: was being brought up to date when that was interrupted; run snakemake first, then adopt")
     if trees.git("--work-tree", project, "status", "--porcelain", repo=own).strip():
         raise UsageError(f"{project}: has edits that are not committed; commit them there (git -C {project} commit -a), then adopt")
-    shown, head = trees.resolve(own, "refs/phasegate/shown"), trees.resolve(own, "HEAD")
+    shown, head = trees.resolve(own, checkout.SHOWN), trees.resolve(own, "HEAD")
     if head.tree == shown.tree:
         raise UsageError(f"{project}: holds no commit of yours; edit, commit, then adopt")
     earlier = paths(run_dir, phase)
@@ -66,5 +66,5 @@ def adopt(run_dir: Path, phase: str, by: str, limits: Mapping[str, Any]) -> dict
         "deleted": [item["path"] for item in changed if item["change"] == "deleted"],
     }
     files.write_json(run_dir / phase / "adoptions" / f"{number:03d}.json", record)
-    trees.git("update-ref", "refs/phasegate/shown", head.commit, repo=own)
+    trees.git("update-ref", checkout.SHOWN, head.commit, repo=own)
     return record

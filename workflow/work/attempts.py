@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,7 +93,8 @@ def _wait(job: Job, before: Sequence[Attempt], name: str) -> None:
         return
     pause = retries.delay(len(before) - 1, job.policy.retry)
     job.say(f"attempt {last.number} {settling.in_words(last)}; the next one in {pause:.1f} s")
-    slots.pause(pause)
+    slots.lend()
+    time.sleep(pause)
 
 
 def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]], runner: Runner) -> Attempt:

@@ -76,22 +76,21 @@ def _carry_on(target: Path, begun: Path) -> bool:
         begun.unlink()
         return True
     shown, head = trees.resolve(own, SHOWN).commit, trees.resolve(own, "HEAD").commit
-    old, new = trees.blobs(own, shown), trees.blobs(own, goal)
-    moving = [path for path in old.keys() | new.keys() if old.get(path) != new.get(path)]
-    moving += [change.path for change in trees.changes(own, shown, goal)]  # a change of mode alone
-    known = head in (shown, goal) and set(_status(target)) <= set(moving)
-    if not known or not all(_is_on_its_way(own, target / path, old.get(path), new.get(path)) for path in moving):
+    old, moving = trees.blobs(own, shown), trees.changes(own, shown, goal)
+    known = head in (shown, goal) and set(_status(target)) <= {change.path for change in moving}
+    if not known or not all(_is_on_its_way(own, target / change.path, old.get(change.path), change) for change in moving):
         return False
     trees.git("--work-tree", target, "checkout", "--quiet", "--force", "-B", "phasegate", goal, repo=own)
     _note(target, goal)
     return True
 
 
-def _is_on_its_way(own: Path, path: Path, old: str | None, new: str | None) -> bool:
+def _is_on_its_way(own: Path, path: Path, old: str | None, change: trees.Change) -> bool:
     """Whether a file is as it was before an update, or as much of what it becomes as git had written."""
     if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink()):
         return True
     found = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
+    new = change.blob if change.kind != "D" else None
     before, after = (next(trees.read_objects(own, [blob])) if blob else None for blob in (old, new))
     return found == before or (after is not None and after.startswith(found))
 

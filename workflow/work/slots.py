@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 
 ADDRESS = "PHASEGATE_SLOTS"
 _line: socket.socket | None = None
@@ -41,11 +40,3 @@ def take() -> None:
             line.recv(16)
         except OSError:  # nobody counts any more
             return
-
-
-def pause(seconds: float) -> None:
-    """Wait; others may start meanwhile."""
-    began = time.monotonic()
-    lend()
-    time.sleep(max(0.0, began + seconds - time.monotonic()))
-    take()

@@ -190,12 +190,8 @@ def forget_locks(repo: Path) -> None:
 
     Git would refuse to write what they lock for ever.
     """
-    for folder, names, leaves in os.walk(repo):
-        if Path(folder) == repo:
-            names[:] = [name for name in names if name != "objects"]
-        for leaf in leaves:
-            if leaf.endswith(".lock"):
-                Path(folder, leaf).unlink(missing_ok=True)
+    for lock in (*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def check_out(repo: Path, commit: str, target: Path) -> None:
