@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
 from workflow.commands import main_guard  # noqa: E402
 from workflow.proof.bundles import extract_file  # noqa: E402
+from workflow.work import slots  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -29,4 +30,5 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take()
         extract_file(options.bundle, options.path, options.target)

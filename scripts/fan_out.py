@@ -14,6 +14,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard, require_open  # noqa: E402
+from workflow.work import slots  # noqa: E402
 from workflow.work.fanning import fan_out  # noqa: E402
 
 
@@ -30,5 +31,6 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take()
         require_open(options.run_dir, options.guard)
         fan_out(options.run_dir, options.phase, options.agent)

@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.acceptance import by_commands  # noqa: E402
+from workflow.work import slots  # noqa: E402
 from workflow.work.fanning import gather  # noqa: E402
 from workflow.work.jobs import Policy  # noqa: E402
 
@@ -36,5 +37,6 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take(options.run_dir / options.phase / "agents" / options.agent / "outcome.json")
         require_open(options.run_dir, options.guard)
         gather(options.run_dir, options.phase, options.agent, Policy(**json.loads(options.policy)), by_commands)

@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.acceptance import by_commands  # noqa: E402
+from workflow.work import slots  # noqa: E402
 from workflow.work.integration import merge_phase  # noqa: E402
 from workflow.work.jobs import Policy  # noqa: E402
 
@@ -34,6 +35,7 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take(options.run_dir / options.phase / "merge.json")
         require_open(options.run_dir, options.guard)
         policies = {name: Policy(**policy) for name, policy in json.loads(options.policies).items()}
         merge_phase(options.run_dir, options.phase, options.agents, policies, by_commands)

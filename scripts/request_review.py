@@ -19,6 +19,7 @@ from workflow.gate.review import request_review  # noqa: E402
 from workflow.gate.verdict import judge  # noqa: E402
 from workflow.plan import policies  # noqa: E402
 from workflow.view.notices import send  # noqa: E402
+from workflow.work import slots  # noqa: E402
 from workflow.work.saying import say  # noqa: E402
 
 
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take()
         require_open(options.run_dir, options.guard)
         wanted = json.loads(options.options)
         request_review(options.run_dir, options.phase, wanted)

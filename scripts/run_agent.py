@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -35,15 +36,16 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
-        require_open(options.run_dir, options.guard)
+        gates = functools.partial(require_open, options.run_dir, options.guard)
+        gates()
         policy = Policy(**json.loads(options.policy))
         if "/" in options.agent:
             from workflow.proof.acceptance import by_commands
 
-            run_agent(options.run_dir, options.phase, options.agent, policy, by_commands)
+            run_agent(options.run_dir, options.phase, options.agent, policy, by_commands, gates)
             if options.show:
                 from workflow.gate.taskgates import show
 
                 show(options.run_dir, options.phase, options.agent, json.loads(options.show))
         else:
-            run_agent(options.run_dir, options.phase, options.agent, policy)
+            run_agent(options.run_dir, options.phase, options.agent, policy, require_open=gates)

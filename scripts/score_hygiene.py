@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 from workflow.commands import main_guard, require_open  # noqa: E402
 from workflow.proof.hygiene.assessment import score_phase  # noqa: E402
+from workflow.work import slots  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -31,5 +32,6 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take()
         require_open(options.run_dir, options.guard)
         score_phase(options.run_dir, options.phase, json.loads(options.options))

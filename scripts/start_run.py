@@ -15,6 +15,7 @@ if __name__ == "__main__":
     end_with_parent()  # before anything that takes its time to import
 
 from workflow.commands import main_guard  # noqa: E402
+from workflow.work import slots  # noqa: E402
 from workflow.work.integration import start_run  # noqa: E402
 
 
@@ -29,4 +30,5 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     with main_guard():
         options = arguments()
+        slots.take()
         start_run(options.run_dir, json.loads(options.tree))

@@ -82,17 +82,24 @@ def write_json(path: Path, value: Any, durable: bool = False) -> None:
 
 
 def write_json_if_changed(path: Path, value: Any) -> bool:
-    """Write `value` only where the bytes would differ; says whether it wrote."""
-    return write_bytes_if_changed(path, pretty_json(value).encode())
+    """Write `value` only where the file holds another one; says whether it wrote.
 
-
-def write_bytes_if_changed(path: Path, content: bytes) -> bool:
-    """Write `content` only where the file holds something else; says whether it wrote."""
-    with contextlib.suppress(OSError):
-        if path.read_bytes() == content:
+    Both are compared in the short form, which is much faster to make than the one that people read.
+    """
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if canonical_json(json.loads(path.read_bytes())) == canonical_json(value):
             return False
-    write_bytes(path, content)
+    write_json(path, value)
     return True
+
+
+def moment(path: Path, follow: bool = False) -> tuple[int, ...] | None:
+    """What tells the state of a file from any other: time of its content and of its entry, size, inode. None where there is none."""
+    try:
+        found = os.stat(path, follow_symlinks=follow)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def pretty_json(value: Any) -> str:

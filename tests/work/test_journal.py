@@ -24,9 +24,18 @@ def test_attempts_are_numbered_folders_in_their_order(tmp_path: Path) -> None:
     assert journal.attempts(tmp_path / "nothing") == []
 
 
+def test_a_folder_in_which_an_attempt_gets_ready_is_none_before_it_begins(tmp_path: Path) -> None:
+    journal.begin(tmp_path, {"key": "k"})
+    upcoming = journal.upcoming(tmp_path)
+    files.write_text(upcoming.folder / "prompt.md", "Do it.")
+    assert [attempt.number for attempt in journal.attempts(tmp_path)] == [1]
+    assert journal.begin(tmp_path, {"key": "k"}) == upcoming
+    assert [attempt.number for attempt in journal.attempts(tmp_path)] == [1, 2]
+
+
 def test_attempts_go_on_after_the_thousandth(tmp_path: Path) -> None:
     for name in ("998", "999", "1000"):
-        (tmp_path / "attempts" / name).mkdir(parents=True)
+        files.write_json(tmp_path / "attempts" / name / "begin.json", {})
     assert [attempt.number for attempt in journal.attempts(tmp_path)] == [998, 999, 1000]
     assert journal.begin(tmp_path, {}).folder.name == "1001"
 

@@ -50,6 +50,7 @@ class Call:
     settled: bool = False
     retried: set[str] = field(default_factory=set)
     shadow: Path | None = None
+    _briefs: dict[Path, list[tuple[int, ...] | None]] = field(default_factory=dict)
     _judged: dict[str, tuple[object, verdict.Verdict]] = field(default_factory=dict)
     _fanned: dict[tuple[str, str], tuple[int, Fanned]] = field(default_factory=dict)
     _rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -88,9 +89,16 @@ class Call:
     def brief(self, agent: Agent) -> str:
         """Path of an agent's brief, written anew where its bytes changed (in a dry run: to a temporary folder)."""
         path = self.run_dir / agent.phase / "agents" / agent.name / "brief.json"
-        rework = feedback.for_agent(self.rounds(agent.phase), agent.name)
-        made = briefs.make_brief(self.plan, agent, self.run_dir, self.intake, self.settings, rework)
-        return self._current(path, made)
+        found = [self.run_dir / name / "validation.json" for name in self.plan.upstream(agent.phase)]
+        seen = [files.moment(one) for one in (path, *found)]
+        if self._briefs.get(path) != seen:  # all else that it says is settled for this call
+            rework = feedback.for_agent(self.rounds(agent.phase), agent.name)
+            made = briefs.make_brief(self.plan, agent, self.run_dir, self.intake, self.settings, rework)
+            current = self._current(path, made)
+            if current != str(path):
+                return current
+            self._briefs[path] = [files.moment(path), *seen[1:]]
+        return str(path)
 
     def fanned(self, phase: str, agent: str) -> Fanned:
         """The tasks of an agent, read again when the file with them has changed. Snakemake asks once that file is there."""

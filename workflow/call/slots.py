@@ -1,14 +1,13 @@
-"""Slots: a job in which no program works (it backs off, or settles what was made) gives its slot to other jobs meanwhile.
+"""Slots: Phasegate counts itself how many jobs work at once, and lets Snakemake start an agent's job before there is a slot for it.
 
-Snakemake counts slots in its scheduler and has no word for that. Here a thread of the main process listens on `runs/.slots`: a
-connection is a job that does without a slot (it is added to what is free); `resume` asks for one again (the next one that is
-free; `go` is answered then); a connection that closes before that is a job that has ended or died, for which Snakemake frees a slot
-that it did not hold. What is owed so is paid when Snakemake frees slots, before it gives them to others, and the count is never
-below zero, with which its selection of jobs does not reckon.
+So an agent's prompt and tree are ready when a slot becomes free, what an agent made is settled while the next one works, and others
+work while one backs off. Snakemake, which counts from the start of a job to its end, has no word for that.
 
-Each job keeps one of the local executor's threads, so only as many may lend as it has beyond its slots: else a job that was given
-a slot would wait for a thread. The others keep their slots. Guarded like everything that touches Snakemake: where its scheduler
-looks different nobody listens, and every job keeps its slot.
+A thread of the main process listens on `runs/.slots` (`workflow/work/slots.py` says what jobs tell it). At most as many jobs have a
+slot as `--cores` says, and at most `max_parallel_agents` of those in which agents work. Snakemake itself is told that there are cores
+without end; of its resource `agents` a job holds one until it gets its first slot, so that as many get ready beforehand as may work.
+
+Guarded like everything that touches Snakemake: where its scheduler looks different nobody listens, and Snakemake counts.
 """
 
 from __future__ import annotations
@@ -16,128 +15,120 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import select
 import selectors
 import socket
+import sys
 import threading
-from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from workflow.work.slots import ADDRESS
 
 SOCKET = Path("runs", ".slots")
-HELD = {"_cores": 1, "agents": 1}
-NEEDED = ("resources", "_executor", "_local_executor", "_lock", "_open_jobs", "_free_resources")
+NEEDED = ("resources", "running", "_executor", "_lock", "_open_jobs", "_free_resources")
+THREADS = 64  # of the local executor, one for each job, beyond those of jobs that work; they are started when they are needed
 
 
 def serve(scheduler: Any) -> None:
-    """Listen until the process ends, and tell the jobs where. Nothing happens where the scheduler is not as it is known."""
-    if not all(hasattr(scheduler, name) for name in NEEDED) or not set(HELD) <= set(scheduler.resources):
+    """Hand out slots until the process ends, and tell the jobs where. Nothing happens where the scheduler is not as it is known."""
+    if not all(hasattr(scheduler, name) for name in NEEDED) or not {"_cores", "agents"} <= set(scheduler.resources):
         return
-    executor = scheduler._local_executor or scheduler._executor
-    spare = getattr(executor, "workers", 0) - scheduler.resources["_cores"]
-    if spare <= 0:
+    executor = scheduler._executor
+    if not isinstance(getattr(executor, "pool", None), ThreadPoolExecutor) or not hasattr(executor, "workers"):
         return
     SOCKET.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(SOCKET))
-        listener.listen(64)
+        listener.listen(THREADS)
     except OSError:
         listener.close()
         return
     os.environ[ADDRESS] = str(SOCKET)
     atexit.register(SOCKET.unlink, missing_ok=True)
-    desk = Desk(scheduler, listener, spare)
+    desk = Desk(scheduler, listener)
+    scheduler.resources |= {"_cores": sys.maxsize, "agents": desk.agents}  # Snakemake itself has such cores for clusters
     scheduler._free_resources = desk.freeing(scheduler._free_resources)
+    executor.workers += THREADS
+    executor.pool = ThreadPoolExecutor(max_workers=executor.workers)
     threading.Thread(target=desk.work, daemon=True).start()
 
 
 class Desk:
-    """Where jobs without a slot stand: `lent` have given theirs back, `owed` are the slots that are to be taken out of the count.
+    """Who waits for a slot and who has one: connections, with the file that the job makes where agents work in it, else nothing."""
 
-    Who waits for a slot is owed one; None stands for a job that has ended, whose slot Snakemake frees once more.
-    """
-
-    def __init__(self, scheduler: Any, listener: socket.socket, spare: int) -> None:
-        """At most `spare` jobs are without a slot at a time."""
+    def __init__(self, scheduler: Any, listener: socket.socket) -> None:
+        """As many slots, and as many for agents, as the scheduler has now."""
         self.scheduler = scheduler
         self.listener = listener
-        self.spare = spare
-        self.lent: set[socket.socket] = set()
-        self.owed: deque[socket.socket | None] = deque()
+        self.slots = scheduler.resources["_cores"]
+        self.agents = min(self.slots, scheduler.resources["agents"])
+        self.waiting: dict[socket.socket, str] = {}  # in the order in which they came
+        self.working: dict[socket.socket, str] = {}
+        self.begun: set[str] = set()  # what is made by jobs that Snakemake was given their resource `agents` back for
 
     def work(self) -> None:
-        """Serve for ever; the thread ends with the process."""
-        with selectors.DefaultSelector() as ready:
+        """Serve for ever; the thread ends with the process. Where something breaks nobody waits for ever: all that wait go on."""
+        with selectors.DefaultSelector() as ready, self.listener:
             ready.register(self.listener, selectors.EVENT_READ)
-            while True:
-                for key, _ in ready.select():
-                    job = key.fileobj
-                    if job is self.listener:
-                        self._welcome(ready)
-                    elif isinstance(job, socket.socket) and not self._hear(job):
-                        ready.unregister(job)
-                        job.close()
+            try:
+                while True:
+                    for key, _ in ready.select():
+                        job = key.fileobj
+                        if job is self.listener:
+                            ready.register(self.listener.accept()[0], selectors.EVENT_READ)
+                        elif isinstance(job, socket.socket) and not self._hear(job):
+                            ready.unregister(job)
+                            job.close()
+                    self._hand_out()
+            finally:
+                for job in self.waiting:
+                    job.close()
 
     def freeing(self, free: Any) -> Any:
-        """Snakemake's way to free the slots of a job, which pays what is owed at once. It is called with the scheduler's lock held."""
+        """Snakemake's way to free the resources of a job, without what it has back already. It is called with the scheduler's lock held."""
 
-        def free_and_pay(job: Any) -> None:
+        def free_what_it_holds(job: Any) -> None:
             free(job)
-            for one in filter(_has_hung_up, [*self.lent, *filter(None, self.owed)]):  # this job, of which the thread may not have heard
-                self._owe_for_ended(one)
-            self._pay()
+            for path in self.begun.intersection(job.output):
+                self.begun.remove(path)
+                self.scheduler.resources["agents"] -= 1
 
-        return free_and_pay
-
-    def _welcome(self, ready: selectors.BaseSelector) -> None:
-        job, _ = self.listener.accept()
-        with self.scheduler._lock:
-            if len(self.lent) + sum(one is not None for one in self.owed) >= self.spare:
-                job.close()
-                return
-            self.lent.add(job)
-            for name, count in HELD.items():
-                self.scheduler.resources[name] += count
-            self._pay()
-        ready.register(job, selectors.EVENT_READ)
-        self.scheduler._open_jobs.release()
+        return free_what_it_holds
 
     def _hear(self, job: socket.socket) -> bool:
-        """A word of a job; False where it has hung up."""
+        """What a job says, which is who it is; False where it has hung up."""
         try:
-            word = job.recv(64)
+            word = job.recv(8192)
         except OSError:
             word = b""
+        if word:
+            self.waiting[job] = os.fsdecode(word.rstrip(b"\n"))
+            return True
+        self.waiting.pop(job, None)
+        self.working.pop(job, None)
+        return False
+
+    def _hand_out(self) -> None:
+        """Give slots to those that wait, while there are any."""
+        while len(self.working) < self.slots and (job := self._next()):
+            self.working[job] = made = self.waiting.pop(job)
+            with contextlib.suppress(OSError):
+                job.sendall(b"go\n")
+            if made:
+                self._let_another_get_ready(made)
+
+    def _next(self) -> socket.socket | None:
+        """Jobs without agents first, which are short and which much waits for; then agents that have worked before, then new ones."""
+        full = sum(map(bool, self.working.values())) >= self.agents
+        ranks = {job: (made != "", made not in self.begun) for job, made in self.waiting.items() if not (made and full)}
+        return min(ranks, key=ranks.__getitem__, default=None)
+
+    def _let_another_get_ready(self, made: str) -> None:
         with self.scheduler._lock:
-            if not word and (job in self.lent or job in self.owed):
-                self._owe_for_ended(job)
-            elif job in self.lent:
-                self.lent.discard(job)
-                self.owed.append(job)
-            self._pay()
-        return bool(word)
-
-    def _owe_for_ended(self, job: socket.socket) -> None:
-        """Before all others: the slot that Snakemake frees for it is not there for anybody."""
-        self.lent.discard(job)
-        if job in self.owed:
-            self.owed.remove(job)
-        self.owed.appendleft(None)
-
-    def _pay(self) -> None:
-        while self.owed and all(self.scheduler.resources[name] >= count for name, count in HELD.items()):
-            for name, count in HELD.items():
-                self.scheduler.resources[name] -= count
-            job = self.owed.popleft()
-            if job is not None:
-                with contextlib.suppress(OSError):
-                    job.sendall(b"go\n")
-
-
-def _has_hung_up(job: socket.socket) -> bool:
-    watch = select.poll()
-    watch.register(job, getattr(select, "POLLRDHUP", 0))  # elsewhere than on Linux POLLHUP, which is always told, says the same
-    return bool(watch.poll(0))
+            if made in self.begun or not any(made in job.output for job in self.scheduler.running):
+                return  # it had a slot before, or has died in the queue
+            self.begun.add(made)
+            self.scheduler.resources["agents"] += 1
+        self.scheduler._open_jobs.release()

@@ -7,7 +7,6 @@ goes wrong while judging is a reason to stay closed.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,11 +77,11 @@ def fingerprint(run_dir: Path, phase: str, after: tuple[str, ...], policy: Polic
     names = [folder / name for name in ("manifest.json", "digest", approvals.MARKER, feedback.MARKER)]
     paths = [*names, *(run_dir / name / "digest" for name in after), history.path(run_dir, phase)]
     if not isinstance(policy, Signed):
-        return tuple(_stat(path) for path in paths)
+        return tuple(files.moment(path) for path in paths)
     signed = [path.with_name(f"{path.name}{end}") for path in quorum.markers(folder) for end in ("", ".sig")]
     paths += [*signed, folder / f"{feedback.MARKER}.sig", run_dir / "run.json", run_dir / "bundles" / f"{phase}.zip"]
     paths.append(Path(policy.allowed_signers))
-    return (int(time.time() // 60), *((path.name, _stat(path), _hash(path)) for path in paths))
+    return (int(time.time() // 60), *((path.name, files.moment(path), _hash(path)) for path in paths))
 
 
 def _hash(path: Path) -> str | None:
@@ -90,14 +89,6 @@ def _hash(path: Path) -> str | None:
         return files.sha256_file(path) if path.is_file() and not path.is_symlink() else None
     except OSError:
         return None
-
-
-def _stat(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _judge(run_dir: Path, phase: str, gate: str, policy: Policy) -> Verdict:

@@ -64,16 +64,9 @@ def _hash(path: Path) -> str | None:
 
 def _peers(phase: Phase, agent: Agent) -> Iterable[Agent]:
     """The agents that may work at the same time: neither built on by this one nor building on it."""
-
-    def ancestors(name: str) -> set[str]:
-        needs = next(other.needs for other in phase.agents if other.name == name)
-        return set(needs).union(*(ancestors(other) for other in needs))
-
-    return (
-        other
-        for other in phase.agents
-        if other.name != agent.name and other.name not in ancestors(agent.name) and agent.name not in ancestors(other.name)
-    )
+    above = phase.lineages
+    apart = above[agent.name] | {agent.name}
+    return (other for other in phase.agents if other.name not in apart and agent.name not in above[other.name])
 
 
 def _found(phase: Phase, run_dir: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ names, unknown agents, phases and runners, and cycles.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,15 @@ class Phase:
     hygiene: Mapping[str, int | None] = field(default_factory=lambda: dict(NO_LIMITS))
     policy: Policy | None = None  # the general one
     protected: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def lineages(self) -> Mapping[str, frozenset[str]]:
+        """For each agent the names of those that it builds on, directly or not."""
+        needs = {agent.name: agent.needs for agent in self.agents}
+        found: dict[str, frozenset[str]] = {}
+        for name in TopologicalSorter(needs).static_order():
+            found[name] = frozenset(needs[name]).union(*(found[other] for other in needs[name]))
+        return found
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ VARIABLES = (
 )  # fmt: skip
 NAMING = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(?:include|extends|import|from)\b.*?%\}", re.DOTALL)  # comments are passed over
 OF_JINJA = {"loop", "self", "super", "caller", "varargs", "kwargs"}
+_hashes: dict[tuple[str, str | Path | None], tuple[tuple[str, ...], tuple[object, ...], str]] = {}  # names, their moment, hash
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,18 @@ def names(mine: str | Path | None = None) -> list[str]:
 
 def prompt_sha256(role: str, mine: str | Path | None = None) -> str:
     """Hash of a role's template and of every template that it includes, extends or imports."""
-    return files.sha256_json({name: files.sha256_bytes(_read(path).encode()) for name, path in parts(role, mine).items()})
+    names, moment, found = _hashes.get((role, mine), ((), (), ""))
+    if not found or moment != _moment(names, mine):
+        names = tuple(parts(role, mine))
+        moment = _moment(names, mine)  # before they are read once more
+        found = files.sha256_json({name: files.sha256_bytes(_read(path).encode()) for name, path in parts(role, mine).items()})
+        _hashes[role, mine] = names, moment, found
+    return found
+
+
+def _moment(names: Iterable[str], mine: str | Path | None) -> tuple[object, ...]:
+    """What changes whenever a template of one of these names does, comes, or goes."""
+    return tuple(files.moment(folder / name, follow=True) for name in names for folder in folders(mine))
 
 
 def parts(role: str, mine: str | Path | None = None) -> dict[str, Path]:

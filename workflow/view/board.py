@@ -46,6 +46,11 @@ class Seen:
         return self.tries[-1].begin if self.tries and self.tries[-1].exit is None else {}
 
     @property
+    def works(self) -> bool:
+        """Whether an attempt has begun and is not settled; the job of an agent begins before there is a slot for it."""
+        return bool(self.tries) and self.tries[-1].result is None
+
+    @property
     def paused(self) -> bool:
         """Whether an attempt has ended and another one is to follow."""
         return bool(self.tries) and not self.tries[-1].concluded and bool((self.tries[-1].result or {}).get("retryable"))
@@ -136,18 +141,18 @@ class Board:
             found = [(agent, self._seen[agent.rule]) for agent in phase.agents]
             busy = [(agent, seen) for agent, seen in found if agent.rule in running and not seen.outcome]
             ended = [seen.outcome["status"] for _, seen in found if seen.outcome]
-            yield self._phase_line(phase, ended, len(busy), sum(seen.paused for _, seen in busy), steps)
+            yield self._phase_line(phase, ended, sum(seen.works for _, seen in busy), sum(seen.paused for _, seen in busy), steps)
             yield from (self._agent_line(agent, begun) for agent, seen in busy if (begun := seen.begun))
 
     @staticmethod
-    def _phase_line(phase: Phase, ended: list[str], running: int, paused: int, steps: list[str]) -> Text:
+    def _phase_line(phase: Phase, ended: list[str], working: int, paused: int, steps: list[str]) -> Text:
         done, skipped, unknown = (ended.count(status) for status in (outcomes.SUCCEEDED, "skipped", UNKNOWN))
-        failed, waiting = len(ended) - done - skipped - unknown, len(phase.agents) - len(ended) - running
+        failed, waiting = len(ended) - done - skipped - unknown, len(phase.agents) - len(ended) - working - paused
         counts = {
             "failed": failed,
             "skipped": skipped,
             "unknown": unknown,
-            "at work": running - paused,
+            "at work": working,
             "backing off": paused,
             "waiting": waiting,
         }

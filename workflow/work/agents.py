@@ -20,14 +20,16 @@ from workflow.work.journal import Attempt
 Accept = Callable[[Job, dict[str, Any]], dict[str, Any]]
 
 
-def run_agent(run_dir: Path, phase: str, agent: str, policy: Policy, accept: Accept | None = None) -> dict[str, Any]:
+def run_agent(
+    run_dir: Path, phase: str, agent: str, policy: Policy, accept: Accept | None = None, require_open: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Carry out one agent, or one task of an agent, and publish its outcome.json and changes.patch; returns the outcome.
 
-    An agent that fails is data. `accept` holds a success against the commands that the task is accepted by. Raises RunError or
-    GitError only where the machine or the run's files are at fault.
+    An agent that fails is data. `accept` holds a success against the commands that the task is accepted by; `require_open` is asked
+    again when there is a slot. Raises RunError or GitError only where the machine or the run's files are at fault.
     """
     brief = files.read_json(run_dir / phase / "agents" / agent / "brief.json")
-    job = Job(run_dir, brief, policy)
+    job = Job(run_dir, brief, policy, require_open)
     published = job.agent_dir / "published"
     published.unlink(missing_ok=True)
     parents = job.parents()

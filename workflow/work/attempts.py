@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from workflow import files
@@ -38,12 +39,11 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if before and (before[-1].exit or {}).get("disk_full") and files.disk_is_full(job.run_dir):
             raise StorageError(f"{job.run_dir}: {os.strerror(errno.ENOSPC)}; free some, then run the same command again")
         _wait(job, before, name)
-        slots.take()
-        limits = job.limits()
-        spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
-        if spent:
-            raise OverBudget(spent)
-        settling.settle(job, _attempt(job, base, key, parents, runner_of(job, name)), base, fresh=True)
+        _require_leave(job)
+        ready = _get_ready(job, base, key, parents, runner_of(job, name))
+        slots.take(job.agent_dir / "outcome.json")
+        _require_leave(job)  # a gate may have been closed, or a budget used up, while it waited
+        settling.settle(job, _carry_out(job, ready), base, fresh=True)
 
 
 def is_final(job: Job, attempt: Attempt, key: str) -> bool:
@@ -93,12 +93,29 @@ def _wait(job: Job, before: Sequence[Attempt], name: str) -> None:
         return
     pause = retries.delay(len(before) - 1, job.policy.retry)
     job.say(f"attempt {last.number} {settling.in_words(last)}; the next one in {pause:.1f} s")
-    slots.lend()
+    slots.give_back()
     time.sleep(pause)
 
 
-def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]], runner: Runner) -> Attempt:
-    """Run the program once, in a tree of its own. Afterwards exit.json is there."""
+def _require_leave(job: Job) -> None:
+    """RunError where a gate is closed, OverBudget where a budget is used up."""
+    job.require_open()
+    limits = job.limits()
+    spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
+    if spent:
+        raise OverBudget(spent)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """The upcoming attempt of which tree, prompt and brief are there. `record` is what will be noted when it begins."""
+
+    record: dict[str, Any]
+    start: launching.Start
+
+
+def _get_ready(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]], runner: Runner) -> _Ready:
+    """Make what an attempt starts from; a slot is not needed for that, and nothing is on record yet."""
     from workflow.work import prompts  # Jinja2 is needed only where something really runs
 
     asked = job.policy.versions.get(runner.name)
@@ -118,15 +135,22 @@ def _attempt(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any
         if earlier.exit is None:
             trees.remove(earlier.work)  # it was interrupted, and nothing of it will be used
             leaks.redact_file(earlier.log, job.secrets())
-    attempt = journal.begin(job.agent_dir, record)
-    job.say(f"works (attempt {attempt.number}, {runner.name})")
+    attempt = journal.upcoming(job.agent_dir)
+    trees.remove(attempt.folder)
+    trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
     files.write_text(attempt.folder / "prompt.md", prompt)
     files.write_json(attempt.folder / "brief.json", job.brief)
-    trees.check_out(job.repo, start_of(job, base).commit, attempt.work.absolute() / "tree")
+    return _Ready(record, launching.prepare(job, attempt, runner, prompt, protection))
+
+
+def _carry_out(job: Job, ready: _Ready) -> Attempt:
+    """Begin the attempt, and run its program to the end. Afterwards exit.json is there."""
+    attempt = journal.begin(job.agent_dir, ready.record)
+    job.say(f"works (attempt {attempt.number}, {ready.record['runner']})")
     with journal.alive(attempt):
-        failure = launching.launch(job, attempt, runner, prompt, protection)
+        failure = launching.launch(job, attempt, ready.start)
     if not (job.brief.get("task") or {}).get("accept"):  # commands that are still to run, and fill a slot
-        slots.lend()
+        slots.give_back()
     if failure:
         code, why = failure
         journal.ended(attempt, {"exit_code": code, "stopped": "", "duration_s": 0.0, "error": why, "started": False})

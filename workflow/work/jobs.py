@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Job:
     run_dir: Path
     brief: dict[str, Any]
     policy: Policy
+    require_open: Callable[[], None] = lambda: None  # RunError where a gate was closed since
 
     @property
     def phase_dir(self) -> Path:

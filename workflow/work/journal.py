@@ -8,9 +8,10 @@
                  brief.json prompt.md output.log
                  work/         tree, home, tmp; removed when the result is written
 
-An attempt without exit.json was interrupted. One with exit.json and without result.json had ended: its tree is
-still there and is taken up without running anything. While anything of an attempt may be alive, its begin.json is locked
-(`flock`) by the supervisor and by the keeper of its program; the kernel lets go when both have ended.
+A folder without begin.json is no attempt yet: tree, prompt and brief are there before it begins. An attempt without
+exit.json was interrupted. One with exit.json and without result.json had ended: its tree is still there and is taken up
+without running anything. While anything of an attempt may be alive, its begin.json is locked (`flock`) by the supervisor
+and by the keeper of its program; the kernel lets go when both have ended.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from workflow.errors import RunError
 
 PATIENCE_S = 30.0
 RESERVE = "reserve"
+BEGIN = "begin.json"
 RESERVED_BYTES = 16_384
 
 
@@ -45,8 +47,8 @@ class Attempt:
 
     @property
     def begin(self) -> dict[str, Any]:
-        """What was noted before the program started; empty where nothing was."""
-        return files.try_read_json(self.folder / "begin.json") or {}
+        """What was noted before the program started."""
+        return files.try_read_json(self.folder / BEGIN) or {}
 
     @property
     def exit(self) -> dict[str, Any] | None:
@@ -75,21 +77,25 @@ class Attempt:
 
 
 def attempts(agent_dir: Path) -> list[Attempt]:
-    """All attempts of an agent in their order."""
+    """All attempts of an agent that have begun, in their order."""
     folder = agent_dir / "attempts"
     names = [path.name for path in folder.iterdir() if re.fullmatch(r"[0-9]{3,}", path.name)] if folder.is_dir() else []
-    return [Attempt(folder / name) for name in sorted(names, key=int)]
+    return [Attempt(folder / name) for name in sorted(names, key=int) if (folder / name / BEGIN).exists()]
+
+
+def upcoming(agent_dir: Path) -> Attempt:
+    """The attempt that comes next: a folder where it is made ready, in which a killed process may have left something."""
+    earlier = attempts(agent_dir)
+    return Attempt(agent_dir / "attempts" / f"{earlier[-1].number + 1 if earlier else 1:03d}")
 
 
 def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:
-    """Open the next attempt's folder and note what it is about to do."""
-    earlier = attempts(agent_dir)
-    number = earlier[-1].number + 1 if earlier else 1
-    folder = agent_dir / "attempts" / f"{number:03d}"
-    folder.mkdir(parents=True)
-    files.write_json(folder / "begin.json", {**record, "number": number, "started_at": files.now()})
-    _reserve(folder / RESERVE)
-    return Attempt(folder)
+    """Note that the upcoming attempt begins, and what it is about to do."""
+    attempt = upcoming(agent_dir)
+    attempt.folder.mkdir(parents=True, exist_ok=True)
+    _reserve(attempt.folder / RESERVE)
+    files.write_json(attempt.folder / BEGIN, {**record, "number": attempt.number, "started_at": files.now()})
+    return attempt
 
 
 @contextlib.contextmanager
@@ -98,7 +104,7 @@ def alive(attempt: Attempt) -> Iterator[None]:
 
     The keeper is a fork, which has the same lock; a program that is started otherwise has not.
     """
-    with (attempt.folder / "begin.json").open("r+b") as held:
+    with (attempt.folder / BEGIN).open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
@@ -109,12 +115,12 @@ def await_end(agent_dir: Path) -> None:
     RunError where that takes longer than it can.
     """
     for attempt in attempts(agent_dir):
-        if attempt.result is None and (attempt.folder / "begin.json").exists():
+        if attempt.result is None:
             _await_end(attempt)
 
 
 def _await_end(attempt: Attempt) -> None:
-    with (attempt.folder / "begin.json").open("r+b") as held:
+    with (attempt.folder / BEGIN).open("r+b") as held:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(BlockingIOError):

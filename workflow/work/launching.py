@@ -1,4 +1,4 @@
-"""Launching: everything that a program needs around it (home, variables, prompt, sandbox, ears), and its run to the end."""
+"""Launching: everything that a program needs around it (home, variables, prompt, sandbox), and its run to the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workflow import files
@@ -25,34 +27,52 @@ SETUP_TIMEOUT_S = 1200
 Failure = tuple[int | None, str]
 
 
-def launch(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: str) -> Failure | None:
-    """Run the program to its end, which is journalled; exit code and reason where it cannot be started."""
+@dataclass(frozen=True)
+class Start:
+    """A program with what stands around it; `failure` says why it cannot be started."""
+
+    runner: Runner
+    walls: sandbox.Walls
+    command: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+def prepare(job: Job, attempt: Attempt, runner: Runner, prompt: str, protection: str) -> Start:
+    """Make what the program of an attempt needs, in the attempt's folder."""
     room = sandbox.Room.inside(attempt.work)
     prompt_file, brief_file = attempt.folder.absolute() / "prompt.md", attempt.folder.absolute() / "brief.json"
-    variables = {"PHASEGATE_PROMPT": str(prompt_file), "PHASEGATE_BRIEF": str(brief_file), **runner.variables, **_free_ports()}
+    variables = {"PHASEGATE_PROMPT": str(prompt_file), "PHASEGATE_BRIEF": str(brief_file), **runner.variables}
     env = sandbox.environment(room, runner.env, variables)
     argv = runner.argv(prompt, prompt_file, brief_file, room.tree, room.home)
     unfit = _unfit(runner, argv, env["PATH"], prompt, protection)
     if unfit:
-        return CANNOT_START, unfit
+        return Start(runner, sandbox.Walls(protection, room), failure=(CANNOT_START, unfit))
     reads = [*runner.reads, prompt_file, brief_file, job.repo.absolute() / "objects"]  # git in the tree borrows them
     if job.brief["environment"] == "python":
         from workflow.work import environments
 
         made = environments.prepare(room.tree, job.policy.environments, attempt.log)
         if made.error:
-            return None, made.error
+            return Start(runner, sandbox.Walls(protection, room), failure=(None, made.error))
         env |= made.variables(env)
         reads.append(made.folder)
     for name, text in runner.home_files(room.tree, room.home).items():
         files.write_text(_inside(room.home, name), text)
     walls = sandbox.Walls(protection, room, tuple(reads), _shared(runner, room), runner.network == "on")
-    if runner.setup:
-        failed = _set_up(job, attempt, walls, list(runner.setup), env)
+    return Start(runner, walls, walls.around(argv, Path.cwd(), env["PATH"]), env)
+
+
+def launch(job: Job, attempt: Attempt, start: Start) -> Failure | None:
+    """Run the program to its end, which is journalled; exit code and reason where it cannot be started."""
+    if start.failure:
+        return start.failure
+    env = {**start.env, **_free_ports()}
+    if start.runner.setup:
+        failed = _set_up(job, attempt, start.walls, list(start.runner.setup), env)
         if failed:
             return None, failed
-    stdin = prompt_file if runner.prompt == "stdin" else None
-    return _run(job, attempt, runner, walls.around(argv, Path.cwd(), env["PATH"]), env, stdin)
+    return _run(job, attempt, start, env)
 
 
 def _unfit(runner: Runner, argv: list[str], path: str, prompt: str, protection: str) -> str:
@@ -124,14 +144,15 @@ def version(command: list[str], env: dict[str, str] | None = None) -> str | None
     return lines[0][:100] if lines and done.returncode == 0 else None
 
 
-def _run(job: Job, attempt: Attempt, runner: Runner, command: list[str], env: dict[str, str], stdin: Path | None) -> Failure | None:
+def _run(job: Job, attempt: Attempt, start: Start, env: dict[str, str]) -> Failure | None:
     def note(ended: processes.Ended) -> None:
         record = {"exit_code": ended.exit_code, "stopped": ended.stopped, "duration_s": ended.duration_s}
         if ended.exit_code and files.disk_is_full(attempt.folder):
             record["disk_full"] = True
         journal.ended(attempt, record)
 
-    limits = job.limits()
+    limits, runner, command = job.limits(), start.runner, start.command
+    stdin = attempt.folder.absolute() / "prompt.md" if runner.prompt == "stdin" else None
     ear = Ear(attempt, runner, attempt.work / "home", limits, job.run_dir) if limits or runner.usage != "none" else None
     tree = attempt.work.absolute() / "tree"
     try:

@@ -1,42 +1,46 @@
-"""A job in which no program works gives its slot to others meanwhile: while it backs off, and while it settles what was made.
+"""Slots: how many jobs work at once. A job takes one when it begins to work, and gives it back while no program of it works.
 
-The snakemake that starts jobs listens on a socket that `PHASEGATE_SLOTS` names (`workflow/call/slots.py`). `lend` connects,
-which gives the slot back; `take` says `resume`, and goes on when the answer comes: there is a slot again. The connection
-is the claim: when it closes, because the job has ended or has died, the other side knows.
+The snakemake that starts jobs hands slots out (`workflow/call/slots.py`), on a socket that `PHASEGATE_SLOTS` names. The connection
+is the slot: `take` connects, says whose it is, and goes on when the answer comes; when the connection closes, because it was given
+back, or the job has ended or died, the other side knows. The keeper of a program is a fork and has the connection, too, so a slot
+is not free before both have ended. Where nobody listens (clusters) there is nothing to take.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 ADDRESS = "PHASEGATE_SLOTS"
 _line: socket.socket | None = None
+_made = ""  # the file that this process makes where agents work in it
 
 
-def lend() -> None:
-    """Give the slot back; where there is a snakemake to tell, it may start another job."""
-    global _line
+def take(made: Path | None = None) -> None:
+    """Wait until there is a slot, unless this process has one. An agent's waits behind those of jobs that are none.
+
+    `made`: the file that the job makes, where it is one in which agents work; what the first call says holds for all.
+    """
+    global _line, _made
+    _made = _made or str(made or "")
     if _line is not None:
         return
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         line.connect(os.environ.get(ADDRESS) or "")
-    except OSError:
-        line.close()
-        return
-    _line = line
-
-
-def take() -> None:
-    """Wait until there is a slot again, where it was given back."""
-    global _line
-    if _line is None:
-        return
-    with _line as line:
-        _line = None
-        try:
-            line.sendall(b"resume\n")
-            line.recv(16)
-        except OSError:  # nobody counts any more
+        line.sendall(os.fsencode(_made) + b"\n")
+        if line.recv(16):
+            _line = line
             return
+    except OSError:  # nobody counts, or nobody does any more
+        pass
+    line.close()
+
+
+def give_back() -> None:
+    """Let others have the slot."""
+    global _line
+    if _line is not None:
+        _line.close()
+        _line = None

@@ -61,8 +61,8 @@ def all_of(run_dir: Path) -> list[Spent]:
 
 
 def _all_of(run_dir: Path) -> Iterator[Spent]:
-    tasks = run_dir.glob("*/agents/*/tasks/*/attempts/[0-9]*")
-    for folder in sorted([*run_dir.glob("*/agents/*/attempts/[0-9]*"), *tasks]):
+    begun = [path for folder in ("*/agents/*", "*/agents/*/tasks/*") for path in run_dir.glob(f"{folder}/attempts/[0-9]*/begin.json")]
+    for folder in sorted(path.parent for path in begun):
         found = files.try_read_json(folder / USAGE) or {}
         ended = files.try_read_json(folder / "exit.json") or {}
         if ended.get("started", True):
