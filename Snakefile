@@ -26,6 +26,7 @@ min_version("9.20")
 CALL = opening.begin(Path(workflow.basedir), workflow.is_main_process)
 RUN, RUN_DIR, PLAN = CALL.run, str(CALL.run_dir), CALL.plan
 engine.cap_agents(workflow, CALL)
+engine.write_params_plainly()
 
 
 wildcard_constraints:

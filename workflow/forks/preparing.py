@@ -63,8 +63,9 @@ def _load(name: str) -> None:
 def _steps() -> Iterator[Callable[[], object]]:
     yield from (functools.partial(_load, name) for name in NEEDED)
     yield _try_sandbox
+    yield from _templates_of_prompts()
     yield from (functools.partial(_load, name) for name in LATER)
-    yield from _templates()
+    yield _compile_request
 
 
 def _try_sandbox() -> None:
@@ -75,13 +76,16 @@ def _try_sandbox() -> None:
         sandbox.forget()  # each job tries for itself whether it gets the better one after all
 
 
-def _templates() -> Iterator[Callable[[], object]]:
-    """Calls that compile the templates which jobs fill in."""
+def _templates_of_prompts() -> Iterator[Callable[[], object]]:
     from workflow import markup
-    from workflow.gate import requests
     from workflow.plan import roles
-    from workflow.work.processes import NONE
 
     prompts = markup.environment(roles.PROMPTS)
     yield from (functools.partial(prompts.get_template, name) for name in prompts.list_templates())
-    yield functools.partial(requests.template, NONE)
+
+
+def _compile_request() -> None:
+    from workflow.gate import requests
+    from workflow.work.processes import NONE
+
+    requests.template(NONE)
