@@ -11,8 +11,8 @@ from benchmarks.timing import Effort, medians, phasegate
 from workflow import files
 
 REST = (
-    "between two agents of a slot lie what settles the first one (git reads its tree, commit, outcome), Snakemake's round, prompt, tree "
-    "and sandbox of the next one; on few processors these compete with the other slots"
+    "between two agents of a slot lie the record of the end, the slot handed on, the record of the next attempt, its keeper, sandbox and "
+    "process; what was made is settled, and another agent gets ready, meanwhile on the same processors"
 )
 CASES = ((1, 2, 5, 1.06), (1, 8, 4, 1.06), (10, 2, 2, 1.01))  # seconds per agent, slots, agents per slot, goal
 SHORT = ((1, 2, 2, 1.06), (1, 8, 2, 1.06))

@@ -23,6 +23,11 @@ rule make:
     shell: "touch {{output}}"
 """
 
+REST = (
+    "each agent is a rule with functions for brief and policy, its brief is made and held against the file, and each checkpoint lets "
+    "Snakemake build the jobs behind it anew"
+)
+
 
 def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     """One row."""
@@ -38,7 +43,7 @@ def rows(folder: Path, effort: Effort) -> Iterator[Row]:
     assert all(path.stat().st_mtime_ns == before for path, before in outcomes.items()), "an agent's job ran again"
     assert finished.json("runs/demo/status.json")["state"] == "delivered"
     what = f"the command again on a finished run of {count} outcomes"
-    yield Row(what, found["figure"], f"plain Snakemake up to date with {count} jobs", found["floor"], 1.5)
+    yield Row(what, found["figure"], f"plain Snakemake up to date with {count} jobs", found["floor"], 1.5, rest=REST)
 
 
 def finished_run(desk: Desk, count: int) -> Desk:

@@ -12,8 +12,8 @@ from benchmarks.timing import Effort, medians, phasegate, version_s
 
 PHASES = {"work": ["first"]}
 REST = (
-    "a third goes to reading the settings and building the DAG, the rest to three jobs one after the other: start_run with the schema of "
-    "the brief, start_phase, and the agent's own with its prompt, tree and sandbox"
+    "half goes to reading settings and rules and building the DAG, the rest to three jobs one after the other: start_run with the schema "
+    "of the brief, start_phase, and the agent's own with its prompt, tree and sandbox"
 )
 
 

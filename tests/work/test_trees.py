@@ -460,11 +460,29 @@ def test_repository_whose_making_was_interrupted_is_made_anew(tmp_path: Path, mo
 def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
     first = tree_of(repo, {"a.txt": "one\n"}).commit
     trees.set_ref(repo, "phases/plan", first)
-    held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock"]
+    update = ("update-ref", "refs/phases/plan", first)
+    held = [repo / "refs/phases/plan.lock", repo / "packed-refs.lock", repo / "HEAD.lock", repo / "refs/phases/.tmp-1-plan"]
     for lock in held:
         lock.write_text("")
     with pytest.raises(GitError, match="cannot lock ref"):
-        trees.set_ref(repo, "phases/plan", first)
+        trees.git(*update, repo=repo)
     trees.forget_locks(repo)
     assert not any(lock.exists() for lock in held)
-    trees.set_ref(repo, "phases/plan", first)
+    trees.git(*update, repo=repo)
+
+
+def test_a_ref_is_what_git_takes_for_one_packed_or_not(repo: Path) -> None:
+    first, second = (tree_of(repo, {"a.txt": text}).commit for text in ("one\n", "two\n"))
+    trees.set_ref(repo, "agents/build/writer", first)
+    trees.git("pack-refs", "--all", repo=repo)
+    assert trees.resolve(repo, "refs/agents/build/writer").commit == first
+    (repo / "refs/agents/build").mkdir(parents=True, exist_ok=True)
+    (repo / "refs/agents/build/.tmp-1-writer").write_text("half")
+    trees.set_ref(repo, "agents/build/writer", second)
+    assert trees.git("for-each-ref", "--format=%(refname) %(objectname)", repo=repo) == f"refs/agents/build/writer {second}\n"
+    assert "error" not in trees.git("fsck", "--no-dangling", repo=repo)
+
+
+def test_the_clone_of_an_agent_has_the_folders_that_tools_expect_and_no_examples(repo: Path, tmp_path: Path) -> None:
+    trees.check_out(repo, tree_of(repo, {"a.txt": "one\n"}).commit, tmp_path / "tree")
+    assert [list((tmp_path / "tree/.git" / name).iterdir()) for name in ("hooks", "info")] == [[], []]

@@ -39,10 +39,10 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
         if before and (before[-1].exit or {}).get("disk_full") and files.disk_is_full(job.run_dir):
             raise StorageError(f"{job.run_dir}: {os.strerror(errno.ENOSPC)}; free some, then run the same command again")
         _wait(job, before, name)
-        _require_leave(job)
         ready = _get_ready(job, base, key, parents, runner_of(job, name))
         slots.take(job.agent_dir / "outcome.json")
-        _require_leave(job)  # a gate may have been closed, or a budget used up, while it waited
+        job.require_open()  # a gate may have been closed while it waited
+        _require_budget(job)
         settling.settle(job, _carry_out(job, ready), base, fresh=True)
 
 
@@ -97,12 +97,12 @@ def _wait(job: Job, before: Sequence[Attempt], name: str) -> None:
     time.sleep(pause)
 
 
-def _require_leave(job: Job) -> None:
-    """RunError where a gate is closed, OverBudget where a budget is used up."""
-    job.require_open()
+def _require_budget(job: Job) -> None:
+    """OverBudget where a budget is used up; what was made ready is thrown away."""
     limits = job.limits()
     spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
     if spent:
+        trees.remove(journal.upcoming(job.agent_dir).folder)
         raise OverBudget(spent)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow.errors import GitError, StorageError
+from workflow.files import write_text
 from workflow.work import loose
 
 NAME, EMAIL = "Phasegate", "phasegate@localhost"
@@ -30,6 +31,7 @@ QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "c
          "-c", "advice.detachedHead=false", "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
 OLDEST = (2, 38)
 SUBMODULE = "160000"
+EXPECTED = ("hooks", "info")  # folders that tools write to without making them
 PIPE_BYTES = 1 << 20  # so that git reads ahead
 READING_S = 600.0  # for git to read an agent's tree, whose patterns and contents are the agent's
 
@@ -130,7 +132,7 @@ def create(repo: Path) -> None:
     made = repo.with_name(f"{repo.name}.new")
     remove(made)
     made.parent.mkdir(parents=True, exist_ok=True)
-    git("init", "--quiet", "--bare", "--initial-branch=main", str(made))
+    git("-c", "init.defaultRefFormat=files", "init", "--quiet", "--bare", "--initial-branch=main", str(made))
     made.rename(repo)
 
 
@@ -181,16 +183,16 @@ def commit_tree(repo: Path, tree: str, parents: list[str], message: str, date: s
 
 
 def set_ref(repo: Path, name: str, commit: str) -> None:
-    """Let `refs/<name>` name a commit."""
-    git("update-ref", f"refs/{name}", commit, repo=repo)
+    """Let `refs/<name>` name a commit. The file is replaced as a whole (`gitrepository-layout`), so that a kill leaves no lock behind."""
+    write_text(repo / "refs" / name, f"{commit}\n")
 
 
 def forget_locks(repo: Path) -> None:
-    """Remove the lock files that killed processes of git have left in a repository; none may be at work in it.
+    """Remove the lock files and half-written refs that killed processes have left in a repository; none may be at work in it.
 
     Git would refuse to write what they lock for ever.
     """
-    for lock in (*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock")):
+    for lock in (*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock"), *(repo / "refs").rglob(".tmp-*")):
         lock.unlink(missing_ok=True)
 
 
@@ -198,8 +200,10 @@ def check_out(repo: Path, commit: str, target: Path) -> None:
     """Make `target` a clone of its own with this commit checked out; whatever was there before is removed."""
     remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    git("init", "--quiet", "--", target)
+    git("init", "--quiet", "--template=", "--", target)  # without fourteen examples of hooks
     own = target / ".git"
+    for name in EXPECTED:
+        (own / name).mkdir()
     (own / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.absolute() / "objects") + b"\n")
     git("--work-tree", target, "checkout", "--quiet", "--detach", commit, repo=own)
     shutil.copy2(own / "index", _kept_index(target, commit))
