@@ -471,6 +471,19 @@ def test_locks_of_killed_gits_are_forgotten(repo: Path) -> None:
     trees.git(*update, repo=repo)
 
 
+@pytest.mark.parametrize(
+    "date", ["2026-11-26T16:00:33.983Z", "2026-11-26T16:00:33Z", "2024-02-29T23:59:59+05:30", "1999-12-31T23:00:00-03:00"]
+)
+@pytest.mark.parametrize("message", ["plan: writer (attempt 1)", "two\n\nlines\n", "Grüße, 世界", ""])
+def test_a_commit_is_the_one_that_git_would_write(repo: Path, date: str, message: str) -> None:
+    first, second = (tree_of(repo, {"a.txt": text}) for text in ("one\n", "two\n"))
+    made = trees.commit_tree(repo, first.tree, [first.commit, second.commit, first.commit], message, date)
+    words = ("commit-tree", first.tree, "-p", first.commit, "-p", second.commit, "-p", first.commit)
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    assert trees.git(*words, repo=repo, env=dates, data=message.encode()).strip() == made.commit
+    assert "error" not in trees.git("fsck", "--strict", "--no-dangling", repo=repo)
+
+
 def test_a_ref_is_what_git_takes_for_one_packed_or_not(repo: Path) -> None:
     first, second = (tree_of(repo, {"a.txt": text}).commit for text in ("one\n", "two\n"))
     trees.set_ref(repo, "agents/build/writer", first)

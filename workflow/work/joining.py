@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ from workflow.work import trees
 MERGE_DATE = "2000-01-01T00:00:00Z"
 
 
-def join(repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str) -> tuple[trees.Commit | None, trees.Merge]:
+def join(
+    repo: Path, ours: trees.Commit, outcome: dict[str, Any], message: str, held: Container[str] = ()
+) -> tuple[trees.Commit | None, trees.Merge]:
     """`ours` with an agent's commit merged in (None where the two conflict), and how they merged.
 
-    The base is found in the history, because `ours` need not hold all that the agent built on (its own parents'
-    commits come with it).
+    `held` are commits that `ours` is known to hold. Where it need not hold all that the agent built on (its own parents' commits
+    come with it), the base is found in the history.
     """
     theirs, recorded = outcome["result"], outcome["base"]
     if recorded["commit"] == ours.commit:
         return trees.Commit(theirs["commit"], theirs["tree"]), trees.Merge(theirs["tree"])
-    merged = trees.merge(repo, ours.commit, theirs["commit"])
+    if recorded["commit"] in held and outcome.get("tasks") is None:
+        merged = trees.merge_child(repo, ours, theirs["commit"], recorded["commit"])
+    else:
+        merged = trees.merge(repo, ours.commit, theirs["commit"])
     if merged.tree is None:
         return None, merged
     return trees.commit_tree(repo, merged.tree, [ours.commit, theirs["commit"]], message, MERGE_DATE), merged

@@ -1,13 +1,15 @@
-"""Loose objects: what git has added and not packed lies in files of its own, which can be read without starting git.
+"""Loose objects: what git has added and not packed lies in files of its own, which can be read, and written, without starting git.
 
-Format: zlib, of `<kind> <size in bytes>`, a zero byte and the content (Pro Git, chapter 10.2). Agents' results are added one by
-one and never packed, so that nearly all that is read again soon is loose.
+Format: zlib, of `<kind> <size in bytes>`, a zero byte and the content (Pro Git, chapter 10.2); the name is the SHA-1 of what is
+compressed. Agents' results are added one by one and never packed, so that nearly all that is read again soon is loose.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -48,6 +50,28 @@ def content(repo: Path, name: str) -> bytes:
         return bytes(memoryview(found)[len(head) + 1 :])
     except (*DAMAGE, deflate.DeflateError) as error:
         raise _damaged(repo, name, error) from error
+
+
+def write(repo: Path, kind: str, told: bytes) -> str:
+    """Add an object, unless it is there, and return its name. It is whole or absent; git clears what a kill leaves (`tmp_obj_`) away."""
+    whole = b"%s %d\0%s" % (kind.encode(), len(told), told)
+    name = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+    if has(repo, name):
+        return name
+    path = _path(repo, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle, made = tempfile.mkstemp(dir=os.path.dirname(path), prefix="tmp_obj_")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(zlib.compress(whole, 1))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(made, 0o444)
+        os.replace(made, path)
+    except BaseException:
+        os.unlink(made)
+        raise
+    return name
 
 
 def _path(repo: Path, name: str) -> str:

@@ -39,6 +39,11 @@ class Merging:
     steps: list[dict[str, str]] = field(default_factory=list)
     touched: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)  # commits that `now` holds, beside others
+
+    def __post_init__(self) -> None:
+        """It holds itself."""
+        self.held.add(self.now.commit)
 
     @property
     def repo(self) -> Path:
@@ -78,7 +83,7 @@ class Merging:
         if self.left_out & set(needs):
             self.left_out.add(name)
             return
-        joined, merged = joining.join(self.repo, self.now, dict(outcome), self._message(name))
+        joined, merged = joining.join(self.repo, self.now, dict(outcome), self._message(name), self.held)
         if joined is None:
             joined = self._resolve(outcome, merged)
         if joined is None:
@@ -95,6 +100,7 @@ class Merging:
         return f"{self.phase}: merge {name}"
 
     def _note(self, joined: trees.Commit, outcome: Mapping[str, Any]) -> None:
+        self.held |= {self.now.commit, outcome["result"]["commit"]}
         self.now = joined
         self.touched |= dict.fromkeys([item["path"] for item in outcome["artifacts"]] + outcome["deleted"], outcome["agent"])
 

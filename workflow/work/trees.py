@@ -6,6 +6,7 @@ index, so that hooks, config and filters that it set have no effect. git >= 2.38
 
 from __future__ import annotations
 
+import datetime
 import errno
 import filecmp
 import functools
@@ -175,11 +176,12 @@ def exists(repo: Path, commit: str) -> bool:
 
 
 def commit_tree(repo: Path, tree: str, parents: list[str], message: str, date: str) -> Commit:
-    """Write a commit. Same arguments, same id: `date` (ISO 8601) is both author and committer date."""
-    words = [word for parent in parents for word in ("-p", parent)]
-    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    made = git("commit-tree", tree, *words, repo=repo, env=dates, data=message.encode("utf-8", "replace")).strip()
-    return Commit(made, tree)
+    """Write a commit, the same as `git commit-tree` does. Same arguments, same id: `date` (ISO 8601) is author's and committer's."""
+    moment = datetime.datetime.fromisoformat(date.replace("Z", "+00:00"))
+    by = f"{NAME} <{EMAIL}> {int(moment.timestamp())} {moment:%z}"
+    head = [f"tree {tree}", *(f"parent {parent}" for parent in dict.fromkeys(parents)), f"author {by}", f"committer {by}"]
+    text = "\n".join([*head, "", message])
+    return Commit(loose.write(repo, "commit", text.encode("utf-8", "replace")), tree)
 
 
 def set_ref(repo: Path, name: str, commit: str) -> None:
@@ -395,6 +397,14 @@ def merge(repo: Path, ours: str, theirs: str, base: str | None = None) -> Merge:
     left = commit_tree(repo, tree, [base], "merge base", "2000-01-01T00:00:00Z").commit
     right = commit_tree(repo, resolve(repo, theirs).tree, [base], "merge base", "2000-01-01T00:00:01Z").commit
     return _merge_tree(repo, left, right)
+
+
+def merge_child(repo: Path, ours: Commit, theirs: str, base: str) -> Merge:
+    """Merge a commit whose only parent is `base`, which `ours` holds in its history, so that it is the base of both.
+
+    To find that out, git would walk over all that `ours` has merged since, each time.
+    """
+    return _merge_tree(repo, commit_tree(repo, ours.tree, [base], "merge base", "2000-01-01T00:00:00Z").commit, theirs)
 
 
 def _merge_tree(repo: Path, left: str, right: str) -> Merge:
