@@ -32,7 +32,7 @@ def write_params_plainly() -> None:
 def settle_in(workflow: Any, call: Call) -> None:
     """Signals are ours, and so is a terminal.
 
-    For local runs: no limit of job starts per second (a timer of 1 s at the end), lent slots, jobs as forks.
+    For local runs: no limit of job starts per second (a timer of 1 s at the end), slots of our own, jobs as forks.
     """
     stopping.heed(call)
     later = threading.Timer(LATER_S, import_module, ("workflow.view.figures",))
