@@ -106,7 +106,7 @@ class Desk:
 
     def attempts(self, phase: str, agent: str, run: str = "demo") -> int:
         """How many attempts an agent has made, that is, what was paid for."""
-        return len(list((self.path / f"runs/{run}/{phase}/agents/{agent}/attempts").glob("[0-9]*")))
+        return len(list((self.path / f"runs/{run}/{phase}/agents/{agent}/attempts").glob("*/begin.json")))
 
     def touch(self, phase: str, run: str = "demo") -> None:
         """Approve a phase as the README says: touch its marker."""

@@ -102,7 +102,7 @@ class Run:
 
     def attempts(self, name: str, phase: str = "plan") -> list[str]:
         """The names of an agent's attempts: what was paid for."""
-        return sorted(path.name for path in (self.agent_dir(name, phase) / "attempts").glob("*"))
+        return sorted(path.parent.name for path in (self.agent_dir(name, phase) / "attempts").glob("*/begin.json"))
 
     def merge(self, *names: str, phase: str = "plan") -> dict[str, Any]:
         """Merge the agents of a phase."""

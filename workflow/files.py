@@ -82,15 +82,18 @@ def write_json(path: Path, value: Any, durable: bool = False) -> None:
 
 
 def write_json_if_changed(path: Path, value: Any) -> bool:
-    """Write `value` only where the file holds another one; says whether it wrote.
-
-    Both are compared in the short form, which is much faster to make than the one that people read.
-    """
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        if canonical_json(json.loads(path.read_bytes())) == canonical_json(value):
-            return False
+    """Write `value` only where the file holds another one; says whether it wrote."""
+    if holds_json(path, value):
+        return False
     write_json(path, value)
     return True
+
+
+def holds_json(path: Path, value: Any) -> bool:
+    """Whether a file holds this value. Compared in the short form, which is much faster to make than the one that people read."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        return canonical_json(json.loads(path.read_bytes())) == canonical_json(value)
+    return False
 
 
 def moment(path: Path, follow: bool = False) -> tuple[int, ...] | None:

@@ -17,6 +17,7 @@ import pytest
 from conftest import wait_for
 
 from workflow.call import slots
+from workflow.work import slots as own
 
 CORES, AGENTS = 3, 2
 
@@ -183,6 +184,21 @@ def test_with_fewer_cores_than_agents_the_cores_count(tmp_path: Path, monkeypatc
     assert made.resources["agents"] == 1
     with waiting("a") as one, waiting("b") as two:
         assert [answered(one), answered(two)] == [True, False]
+
+
+def test_who_waits_ends_where_the_snakemake_that_hands_out_slots_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel closes its connections before it ends its jobs, so that an end of the connection is no leave to go on."""
+    monkeypatch.setenv(slots.ADDRESS, str(tmp_path / "slots"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "slots"))
+        listener.listen()
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        with pytest.raises(SystemExit, match="143"):
+            own.take(Path("runs/demo/plan/agents/a/outcome.json"))
+    with pytest.raises(SystemExit, match="143"):
+        own.take()
+    monkeypatch.delenv(slots.ADDRESS)
+    own.take()  # nobody counts
 
 
 @pytest.mark.parametrize("missing", [*slots.NEEDED, "pool", "agents"])

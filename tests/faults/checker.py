@@ -81,8 +81,8 @@ def by_agent(events: Iterable[Event]) -> dict[str, list[Attempt]]:
             attempt.overlapped = True
     agents: dict[str, list[Attempt]] = {}
     for folder in {event.agent_dir for event in events}:
-        for path in Path(folder, "attempts").glob("[0-9]*"):
-            made.setdefault(str(path), Attempt(str(path)))
+        for path in Path(folder, "attempts").glob("[0-9]*/begin.json"):  # without it, nothing but a tree is ready
+            made.setdefault(str(path.parent), Attempt(str(path.parent)))
     for attempt in made.values():
         read_journal(attempt)
         agents.setdefault(attempt.folder.rsplit("/", 2)[0], []).append(attempt)

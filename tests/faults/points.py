@@ -84,8 +84,8 @@ def newest(agent_dir: Path) -> Path | None:
 
 
 def newest_of(supervisors: Iterable[Supervisor]) -> set[str]:
-    """The folders of the newest attempts of some supervisors' agents."""
-    return {str(folder) for item in supervisors if (folder := newest(item.agent_dir))}
+    """The folders of the newest attempts of some supervisors' agents, of those that have begun."""
+    return {str(folder) for item in supervisors if (folder := newest(item.agent_dir)) and (folder / "begin.json").exists()}
 
 
 def begun_before(attempt: str, moment: float) -> bool:

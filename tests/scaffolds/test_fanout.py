@@ -30,7 +30,7 @@ def edit_plan(desk: Desk, change: Any) -> None:
 
 def attempts(desk: Desk) -> Counter[str]:
     """How many attempts each task has made."""
-    return Counter(path.parts[-3] for path in (desk.path / TASKS).glob("*/attempts/[0-9]*"))
+    return Counter(path.parts[-4] for path in (desk.path / TASKS).glob("*/attempts/*/begin.json"))
 
 
 def delivered_plan(desk: Desk) -> list[str]:

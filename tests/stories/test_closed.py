@@ -74,7 +74,8 @@ def test_gate_that_is_closed_while_a_run_works_stops_what_has_not_begun(desk: De
     assert working.wait(60) == 1
     left = {"maker", "other"} - set(begun)
     if begun == ["maker"]:
-        assert not (folder / "other/attempts").exists(), left
+        assert desk.attempts("build", "other") == 0, left
+        assert not list(folder.glob("other/attempts/*")), "what was made ready is thrown away"
         assert "is not open any more" in desk.read("started.log")
     assert not (desk.path / "runs/demo/build/REQUEST.md").exists()
 
@@ -102,6 +103,27 @@ def test_killed_retry_is_still_to_do(desk: Desk) -> None:
     working.wait()
     desk.run(check=1)
     assert desk.attempts("plan", "writer") == before + 2
+
+
+def test_retry_that_was_stopped_while_an_agent_waited_for_its_slot_is_still_to_do(desk: Desk) -> None:
+    both = {"plan": {"agents": {"one": {"runner": "write"}, "two": {"runner": "write"}}}}
+    desk.configure(both, {"write": sh("exit 3")})
+    desk.run(check=1)
+    desk.configure(both, {"write": sh("sleep 3; exit 3")})
+    desk.run(check=1)
+    before = {name: desk.attempts("plan", name) for name in ("one", "two")}
+    working = desk.start("retry", cores=1)
+    ready = desk.path / "runs/demo/plan/agents"
+    wait_for(lambda: any(ready.glob(f"*/attempts/{before['one'] + 1:03d}/begin.json")))
+    begun = "one" if desk.attempts("plan", "one") > before["one"] else "two"
+    waits = "two" if begun == "one" else "one"
+    wait_for((ready / f"{waits}/attempts/{before[waits] + 1:03d}/brief.json").exists)
+    working.terminate()
+    working.wait()
+    assert desk.attempts("plan", waits) == before[waits]
+    desk.run(check=1)
+    assert desk.attempts("plan", waits) == before[waits] + 1
+    assert desk.attempts("plan", begun) == before[begun] + 2
 
 
 @pytest.mark.long

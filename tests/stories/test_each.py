@@ -30,7 +30,7 @@ def fanned(desk: Desk) -> Desk:
 
 def tries(desk: Desk) -> dict[str, int]:
     folder = desk.path / "runs/demo/build/agents/many/tasks"
-    return {path.name: len(list((path / "attempts").iterdir())) for path in sorted(folder.iterdir())}
+    return {path.name: len(list(path.glob("attempts/*/begin.json"))) for path in sorted(folder.iterdir())}
 
 
 def states(desk: Desk) -> dict[str, str]:

@@ -135,7 +135,7 @@ def at_work(desk: Desk) -> Iterator[Desk]:
     desk.configure({**PHASES, "plan": {**PHASES["plan"], "gate": "none"}}, runners, sandbox="off")
     running = desk.start()
     try:
-        wait_for((desk.path / "runs/demo/build/agents/maker/attempts/001/prompt.md").exists)
+        wait_for((desk.path / "runs/demo/build/agents/maker/attempts/001/begin.json").exists)
         yield desk
         (desk.path / "go").touch()
         assert running.wait(60) == 0, desk.read("started.log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def test_what_a_job_left_that_ended_between_two_drawings_is_seen(board: Board) -
     succeeds("writer")
     board.ends(1)
     board.begins(2, "plan_critic", "plan")
+    tries("critic", 1, {"cost_usd": 0.0}, ended=False)
     shown = drawn(board)
     assert "4.50 USD" in shown
     assert "plan: 1 of 3 done, 1 at work, 1 waiting" in shown
@@ -96,7 +98,30 @@ def test_cost_that_nobody_told_is_unknown(board: Board) -> None:
 def test_damaged_outcome_counts_as_unknown_and_not_as_done(board: Board, content: str) -> None:
     files.write_text(agent_dir("writer") / "outcome.json", content)
     board.begins(1, "plan_docs", "plan")
+    tries("docs", 1, {}, ended=False)
     assert "plan: 0 of 3 done, 1 unknown, 1 at work, 1 waiting" in drawn(board)
+
+
+def test_who_has_no_slot_yet_is_not_at_work_whatever_came_of_an_earlier_attempt(board: Board) -> None:
+    tries("writer", 1, {}, ended=False)  # killed with all that ran
+    time.sleep(0.01)
+    board.begins(1, "plan_writer", "plan")
+    shown = drawn(board)
+    assert "plan: 0 of 3 done, 3 waiting" in shown
+    assert "writer" not in shown
+    time.sleep(0.01)
+    tries("writer", 2, {}, ended=False)
+    shown = drawn(board)
+    assert "plan: 0 of 3 done, 1 at work, 2 waiting" in shown
+    assert "writer" in shown
+
+
+def test_who_is_held_against_what_it_is_accepted_by_is_at_work(board: Board) -> None:
+    board.begins(1, "plan_writer", "plan")
+    time.sleep(0.01)
+    tries("writer", 1, {})
+    files.write_json(agent_dir("writer") / "attempts/001/result.json", {"status": "succeeded"})
+    assert "plan: 0 of 3 done, 1 at work, 2 waiting" in drawn(board)
 
 
 @pytest.mark.parametrize("usage", [{"cost_usd": "much"}, {"cost_usd": [1]}])

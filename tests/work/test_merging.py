@@ -51,6 +51,26 @@ def test_the_later_one_works_once_more_on_the_merged_tree_with_both_sides_in_its
     assert clash.attempts("two") == ["001", "002"]
 
 
+@pytest.mark.parametrize(
+    ("script", "left"), [("git rm -q f && echo x > other", None), ("echo two > f", "two\n"), ("echo two >> f", BASE["f"] + "one\ntwo\n")]
+)
+@pytest.mark.parametrize("order", [("b", "a"), ("a", "b"), ("c", "b", "a"), ("b", "c", "a"), ("a", "c", "b")])
+def test_in_whatever_order_agents_are_merged_one_that_builds_on_another_has_the_last_word(
+    run: Run, script: str, left: str | None, order: tuple[str, ...]
+) -> None:
+    run.start(BASE)
+    run.phase()
+    run.agent("a", "echo one >> f")
+    run.agent("c", "echo c > c")
+    run.agent("b", script, needs=["a"])
+    found = merged(run, *order)
+    assert (found["status"], found["conflicts"], found["resolutions"]) == ("merged", [], [])
+    assert ("f" in trees.files(run.repo, found["commit"])) == (left is not None)
+    if left is not None:
+        assert text(run, found["commit"]) == left
+    assert run.attempts("a") == run.attempts("b") == ["001"]
+
+
 def test_merging_again_pays_for_nothing(clash: Run) -> None:
     first = merged(clash, "one", "two")
     assert merged(clash, "one", "two") == first

@@ -23,8 +23,10 @@ def cap_agents(workflow: Any, call: Call) -> None:
 
 def write_params_plainly() -> None:
     """Spare Snakemake the import of pandas, which takes half a second, to find out that no parameter of a job is one of its tables."""
-    from snakemake.persistence import PersistenceBase
-
+    try:
+        from snakemake.persistence import PersistenceBase
+    except ImportError:
+        return
     if isinstance(getattr(PersistenceBase, "_serialize_param", None), property) and hasattr(PersistenceBase, "_serialize_param_builtin"):
         PersistenceBase._serialize_param = property(lambda persistence: persistence._serialize_param_builtin)
 

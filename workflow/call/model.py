@@ -207,7 +207,7 @@ class Call:
             return str(path)
         if self.writes:
             self._write(path, value)
-        elif not path.is_file() or path.read_text(encoding="utf-8") != files.pretty_json(value):
+        elif not files.holds_json(path, value):
             if self.shadow is None:
                 self.shadow = scratch.until_the_end("dry-run")
             files.write_json(self.shadow / path, value)

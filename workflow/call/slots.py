@@ -69,7 +69,7 @@ class Desk:
         self.begun: set[str] = set()  # what is made by jobs that Snakemake was given their resource `agents` back for
 
     def work(self) -> None:
-        """Serve for ever; the thread ends with the process. Where something breaks nobody waits for ever: all that wait go on."""
+        """Serve for ever; the thread ends with the process. Where something breaks nobody waits for ever: all jobs that wait end."""
         with selectors.DefaultSelector() as ready, self.listener:
             ready.register(self.listener, selectors.EVENT_READ)
             try:
@@ -112,12 +112,14 @@ class Desk:
 
     def _hand_out(self) -> None:
         """Give slots to those that wait, while there are any."""
+        begun: list[str] = []
         while len(self.working) < self.slots and (job := self._next()):
-            self.working[job] = made = self.waiting.pop(job)
+            self.working[job] = self.waiting.pop(job)
+            begun += [self.working[job]] if self.working[job] else []
             with contextlib.suppress(OSError):
                 job.sendall(b"go\n")
-            if made:
-                self._let_another_get_ready(made)
+        if begun:  # only now, since Snakemake may hold its lock for a while
+            self._let_others_get_ready(begun)
 
     def _next(self) -> socket.socket | None:
         """Jobs without agents first, which are short and which much waits for; then agents that have worked before, then new ones."""
@@ -125,10 +127,10 @@ class Desk:
         ranks = {job: (made != "", made not in self.begun) for job, made in self.waiting.items() if not (made and full)}
         return min(ranks, key=ranks.__getitem__, default=None)
 
-    def _let_another_get_ready(self, made: str) -> None:
+    def _let_others_get_ready(self, begun: list[str]) -> None:
         with self.scheduler._lock:
-            if made in self.begun or not any(made in job.output for job in self.scheduler.running):
-                return  # it had a slot before, or has died in the queue
-            self.begun.add(made)
-            self.scheduler.resources["agents"] += 1
+            for made in begun:  # unless it had a slot before, or has died in the queue
+                if made not in self.begun and any(made in job.output for job in self.scheduler.running):
+                    self.begun.add(made)
+                    self.scheduler.resources["agents"] += 1
         self.scheduler._open_jobs.release()

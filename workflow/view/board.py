@@ -30,6 +30,7 @@ STEPS = {
     "request_review": "is packed for review",
 }  # fmt: skip
 UNKNOWN = "unknown"
+ROUNDED_S = 0.001  # how exact times on record are
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ class Seen:
         """What the newest attempt noted at its start, while it has not ended; else empty."""
         return self.tries[-1].begin if self.tries and self.tries[-1].exit is None else {}
 
-    @property
-    def works(self) -> bool:
-        """Whether an attempt has begun and is not settled; the job of an agent begins before there is a slot for it."""
-        return bool(self.tries) and self.tries[-1].result is None
+    def began_after(self, moment: float) -> bool:
+        """Whether an attempt began after a moment (seconds since the epoch): an agent's job begins before there is a slot for it."""
+        started = self.tries[-1].begin.get("started_at") if self.tries else None
+        return started is not None and files.parse_time(started).timestamp() > moment - ROUNDED_S
 
     @property
     def paused(self) -> bool:
@@ -69,12 +70,14 @@ class Board:
     done: int = 0
     total: int = 0
     jobs: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _began: dict[str, float] = field(default_factory=dict)  # when the job of a rule did
     _seen: dict[str, Seen] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)  # rules whose agents have to be looked at once more
     _kept: dict[Path, tuple[int, dict[str, Any] | None]] = field(default_factory=dict)
 
     def begins(self, job: int, rule: str, phase: str) -> None:
         """The job runs."""
+        self._began[rule] = time.time()
         self.jobs[job] = rule, phase
 
     def ends(self, job: int) -> None:
@@ -141,8 +144,10 @@ class Board:
             found = [(agent, self._seen[agent.rule]) for agent in phase.agents]
             busy = [(agent, seen) for agent, seen in found if agent.rule in running and not seen.outcome]
             ended = [seen.outcome["status"] for _, seen in found if seen.outcome]
-            yield self._phase_line(phase, ended, sum(seen.works for _, seen in busy), sum(seen.paused for _, seen in busy), steps)
-            yield from (self._agent_line(agent, begun) for agent, seen in busy if (begun := seen.begun))
+            working = [(agent, seen) for agent, seen in busy if seen.began_after(self._began[agent.rule])]
+            paused = sum(seen.paused for _, seen in working)
+            yield self._phase_line(phase, ended, len(working) - paused, paused, steps)
+            yield from (self._agent_line(agent, begun) for agent, seen in working if (begun := seen.begun))
 
     @staticmethod
     def _phase_line(phase: Phase, ended: list[str], working: int, paused: int, steps: list[str]) -> Text:

@@ -17,7 +17,7 @@ def of_run(record: RunRecord, found: Mapping[str, pd.DataFrame], phases: pd.Data
     """The run as a whole.
 
     `wall_s`: from its start to its last event (or to `as_of` while a gate waits). `work_s`: while at least one agent worked (its
-    tree being set up included); `agent_s`: the time of their programs, added up; `gate_s`: while a gate waited and no agent worked;
+    `setup` included); `agent_s`: the time of their programs, added up; `gate_s`: while a gate waited and no agent worked;
     `idle_s`: the rest (checks, packing, a run that nobody carried on). `critical_s`: the work of `critical_path`.
     """
     wall_s = max(0.0, (as_of - pd.Timestamp(record.begun["started_at"])).total_seconds())

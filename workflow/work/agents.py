@@ -13,7 +13,7 @@ from typing import Any
 
 from workflow import files
 from workflow.plan import tasks
-from workflow.work import attempts, joining, journal, leaks, outcomes, settling, touching, trees
+from workflow.work import attempts, joining, journal, leaks, outcomes, settling, slots, touching, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
 
@@ -31,7 +31,8 @@ def run_agent(
     brief = files.read_json(run_dir / phase / "agents" / agent / "brief.json")
     job = Job(run_dir, brief, policy, require_open)
     published = job.agent_dir / "published"
-    published.unlink(missing_ok=True)
+    if not policy.force:  # what a person asked for is still to do until the attempt has begun (`attempts`)
+        published.unlink(missing_ok=True)
     parents = job.parents()
     base, hindered = ground(job, parents)
     outcome = hindered or work_on(job, base, parents, accept)
@@ -107,7 +108,10 @@ def _judged(job: Job, outcome: dict[str, Any], accept: Accept | None) -> dict[st
     if not task or outcome["status"] != outcomes.SUCCEEDED:
         return outcome
     outcome = touching.judge(outcome, task["touches"], job.brief["touches"] == "strict")
-    return accept(job, outcome) if accept and task["accept"] and outcome["status"] == outcomes.SUCCEEDED else outcome
+    if not accept or not task["accept"] or outcome["status"] != outcomes.SUCCEEDED:
+        return outcome
+    slots.take(job.agent_dir / "outcome.json")  # the attempt may have been made before
+    return accept(job, outcome)
 
 
 def ended_as(status: str) -> str:

@@ -40,9 +40,13 @@ def make(job: Job, base: trees.Commit, key: str, parents: list[dict[str, Any]]) 
             raise StorageError(f"{job.run_dir}: {os.strerror(errno.ENOSPC)}; free some, then run the same command again")
         _wait(job, before, name)
         ready = _get_ready(job, base, key, parents, runner_of(job, name))
-        slots.take(job.agent_dir / "outcome.json")
-        job.require_open()  # a gate may have been closed while it waited
-        _require_budget(job)
+        try:
+            slots.take(job.agent_dir / "outcome.json")
+            job.require_open()  # a gate may have been closed while it waited
+            _require_budget(job)
+        except Exception:
+            trees.remove(journal.upcoming(job.agent_dir).folder)
+            raise
         settling.settle(job, _carry_out(job, ready), base, fresh=True)
 
 
@@ -98,11 +102,10 @@ def _wait(job: Job, before: Sequence[Attempt], name: str) -> None:
 
 
 def _require_budget(job: Job) -> None:
-    """OverBudget where a budget is used up; what was made ready is thrown away."""
+    """OverBudget where a budget is used up."""
     limits = job.limits()
     spent = spending.reached(limits, spending.all_of(job.run_dir)) if limits else ""
     if spent:
-        trees.remove(journal.upcoming(job.agent_dir).folder)
         raise OverBudget(spent)
 
 
@@ -146,6 +149,8 @@ def _get_ready(job: Job, base: trees.Commit, key: str, parents: list[dict[str, A
 def _carry_out(job: Job, ready: _Ready) -> Attempt:
     """Begin the attempt, and run its program to the end. Afterwards exit.json is there."""
     attempt = journal.begin(job.agent_dir, ready.record)
+    if job.policy.force and not job.brief.get("conflict"):  # that is the merge's job
+        (job.agent_dir / "published").unlink(missing_ok=True)
     job.say(f"works (attempt {attempt.number}, {ready.record['runner']})")
     with journal.alive(attempt):
         failure = launching.launch(job, attempt, ready.start)

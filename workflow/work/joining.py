@@ -17,8 +17,8 @@ def join(
 ) -> tuple[trees.Commit | None, trees.Merge]:
     """`ours` with an agent's commit merged in (None where the two conflict), and how they merged.
 
-    `held` are commits that `ours` is known to hold. Where it need not hold all that the agent built on (its own parents' commits
-    come with it), the base is found in the history.
+    `held` are all commits of agents that `ours` holds, where they are known, and never the agent's own. Where what it built on is not
+    among them (its own parents' commits come with it), the base is found in the history.
     """
     theirs, recorded = outcome["result"], outcome["base"]
     if recorded["commit"] == ours.commit:

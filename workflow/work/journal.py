@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -95,6 +96,7 @@ def begin(agent_dir: Path, record: dict[str, Any]) -> Attempt:
     attempt.folder.mkdir(parents=True, exist_ok=True)
     _reserve(attempt.folder / RESERVE)
     files.write_json(attempt.folder / BEGIN, {**record, "number": attempt.number, "started_at": files.now()})
+    os.utime(attempt.folder.parent)  # so that it shows that there is one more (`view/freshness.py`)
     return attempt
 
 

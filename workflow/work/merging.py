@@ -39,7 +39,7 @@ class Merging:
     steps: list[dict[str, str]] = field(default_factory=list)
     touched: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
-    held: set[str] = field(default_factory=set)  # commits that `now` holds, beside others
+    held: set[str] = field(default_factory=set)  # the start, and the commits of agents that `now` holds; empty where these are not known
 
     def __post_init__(self) -> None:
         """It holds itself."""
@@ -100,7 +100,10 @@ class Merging:
         return f"{self.phase}: merge {name}"
 
     def _note(self, joined: trees.Commit, outcome: Mapping[str, Any]) -> None:
-        self.held |= {self.now.commit, outcome["result"]["commit"]}
+        if outcome["base"]["commit"] in self.held:
+            self.held.add(outcome["result"]["commit"])
+        else:  # it has brought commits of others with it, who may be merged later
+            self.held.clear()
         self.now = joined
         self.touched |= dict.fromkeys([item["path"] for item in outcome["artifacts"]] + outcome["deleted"], outcome["agent"])
 

@@ -205,7 +205,7 @@ def check_out(repo: Path, commit: str, target: Path) -> None:
     git("init", "--quiet", "--template=", "--", target)  # without fourteen examples of hooks
     own = target / ".git"
     for name in EXPECTED:
-        (own / name).mkdir()
+        (own / name).mkdir(exist_ok=True)
     (own / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.absolute() / "objects") + b"\n")
     git("--work-tree", target, "checkout", "--quiet", "--detach", commit, repo=own)
     shutil.copy2(own / "index", _kept_index(target, commit))
