@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 from conftest import Desk, most_at_once, sh, wait_for
 
 FIRST = "tries=$(echo $PHASEGATE_BRIEF | grep -c attempts/001)"
 RETRY = {"retries": 1, "base_delay": 4, "factor": 1, "jitter": 0, "exit_codes": [75], "messages": []}
-
-
-def read_spans(path: Path) -> list[tuple[float, float]]:
-    moments = [float(line) for line in path.read_text().split()]
-    return list(zip(moments[::2], moments[1::2], strict=True))
 
 
 def spans(desk: Desk, agent: str) -> list[tuple[str, str]]:
@@ -100,26 +94,31 @@ def test_a_job_that_dies_while_it_waits_leaves_the_count_of_slots_right(desk: De
 
 
 def test_commands_that_accept_what_was_made_before_wait_for_a_slot(desk: Desk) -> None:
-    """A call that was stopped while they ran is carried on; with one core, no agent works beside them."""
-    tasks = [{"id": name, "title": f"Add {name}", "touches": [f"{name}.txt"], "accept": [f"sh {desk.path}/log.sh"]} for name in "ab"]
-    planner = sh(f"mkdir plan; echo '{json.dumps(tasks)}' > plan/tasks.yaml")
-    worker = sh(f"date +%s.%N >> {desk.path}/agents; sleep 1; date +%s.%N >> {desk.path}/agents; touch a.txt b.txt; echo $PPID > $$.txt")
+    """A call that was stopped while they ran is carried on: they count, as the agents do that work beside them."""
+    tasks = [{"id": name, "title": f"Add {name}", "touches": [f"{name}.txt"], "accept": [f"sh {desk.path}/log.sh 1"]} for name in "abc"]
+    desk.write("log.sh", f"begin=$(date +%s.%N); touch {desk.path}/works; sleep $1; echo $begin $(date +%s.%N) >> {desk.path}/spans")
+    seconds = f"mkdir {desk.path}/first 2>/dev/null && s=0.2 || s=2"
     desk.configure(
         {
             "plan": {"gate": "none", "agents": {"planner": {"runner": "planner"}}},
             "build": {"gate": "none", "agents": {"maker": {"runner": "worker", "for_each": "plan/tasks.yaml"}}},
         },
-        {"planner": planner, "worker": worker},
+        {
+            "planner": sh(f"mkdir plan; echo '{json.dumps(tasks)}' > plan/tasks.yaml"),
+            "worker": sh(f"{seconds}; sh {desk.path}/log.sh $s; echo $PPID > $$.txt"),
+        },
         sandbox="off",
     )
-    desk.write("log.sh", f"date +%s.%N >> {desk.path}/accepts; sleep 1; date +%s.%N >> {desk.path}/accepts")
-    working = desk.start(cores=1)
-    wait_for((desk.path / "accepts").exists)
+    working = desk.start()
+    made = desk.path / "runs/demo/build/agents/maker/tasks"
+    wait_for(lambda: any(made.glob("*/attempts/001/result.json")))
+    (desk.path / "works").unlink()
+    wait_for((desk.path / "works").exists)
     working.terminate()
     working.wait()
-    (desk.path / "accepts").unlink()
-    desk.run(cores=1)
+    (desk.path / "spans").unlink()
+    desk.run()
     assert desk.outcome("build", "maker")["status"] == "succeeded"
-    spans = [read_spans(desk.path / name) for name in ("agents", "accepts")]
-    assert len(spans[0]) == len(spans[1]) == 2
-    assert not any(begin < other_end and other_begin < end for begin, end in spans[0] for other_begin, other_end in spans[1])
+    found = [tuple(map(float, line.split())) for line in desk.read("spans").splitlines()]
+    assert len(found) == 5, "three are accepted, and two work again or for the first time"
+    assert max(sum(begin <= moment < end for begin, end in found) for moment, _ in found) == 2
