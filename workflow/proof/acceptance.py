@@ -6,7 +6,7 @@ from typing import Any
 
 from workflow import files
 from workflow.proof import checks
-from workflow.work import agents
+from workflow.work import agents, slots
 from workflow.work.jobs import Job
 
 EVIDENCE = "accept.json"
@@ -40,6 +40,7 @@ def _check(number: int, command: list[str], environment: str) -> dict[str, Any]:
 def _run(job: Job, outcome: dict[str, Any], wanted: list[dict[str, Any]]) -> dict[str, Any]:
     limits = {check["name"]: job.policy.timeout_s for check in wanted}
     options = {"timeouts_s": limits, "sandbox": job.policy.sandbox, "environments": job.policy.environments}
+    slots.take(job.agent_dir / "outcome.json")  # the attempt may have been made by an earlier call
     what = f"{job.brief['phase']} {job.brief['agent']}: accept"
     made = checks.run_all(job.run_dir, what, job.agent_dir / "accept", outcome["result"]["commit"], wanted, options)
     return {"rows": made["checks"], "sandbox": made["sandbox"]}

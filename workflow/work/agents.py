@@ -13,7 +13,7 @@ from typing import Any
 
 from workflow import files
 from workflow.plan import tasks
-from workflow.work import attempts, joining, journal, leaks, outcomes, settling, slots, touching, trees
+from workflow.work import attempts, joining, journal, leaks, outcomes, settling, touching, trees
 from workflow.work.jobs import Job, Policy
 from workflow.work.journal import Attempt
 
@@ -108,10 +108,7 @@ def _judged(job: Job, outcome: dict[str, Any], accept: Accept | None) -> dict[st
     if not task or outcome["status"] != outcomes.SUCCEEDED:
         return outcome
     outcome = touching.judge(outcome, task["touches"], job.brief["touches"] == "strict")
-    if not accept or not task["accept"] or outcome["status"] != outcomes.SUCCEEDED:
-        return outcome
-    slots.take(job.agent_dir / "outcome.json")  # the attempt may have been made before
-    return accept(job, outcome)
+    return accept(job, outcome) if accept and task["accept"] and outcome["status"] == outcomes.SUCCEEDED else outcome
 
 
 def ended_as(status: str) -> str:
