@@ -64,9 +64,10 @@ def prompt_sha256(role: str, mine: str | Path | None = None) -> str:
     """Hash of a role's template and of every template that it includes, extends or imports."""
     names, moment, found = _hashes.get((role, mine), ((), (), ""))
     if not found or moment != _moment(names, mine):
-        names = tuple(parts(role, mine))
+        templates = parts(role, mine)
+        names = tuple(templates)
         moment = _moment(names, mine)  # before they are read once more
-        found = files.sha256_json({name: files.sha256_bytes(_read(path).encode()) for name, path in parts(role, mine).items()})
+        found = files.sha256_json({name: files.sha256_bytes(_read(path).encode()) for name, path in templates.items()})
         _hashes[role, mine] = names, moment, found
     return found
 
